@@ -1,0 +1,91 @@
+"""The worker runtime: functions become workers, jobs become calls, returns become variables.
+
+Import from `camunda_workers` or from here; the modules inside may move.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from camunda_workers.worker.decorate import Worker, worker
+from camunda_workers.worker.markers import Header, Provided, Variable
+
+if TYPE_CHECKING:
+    from camunda_workers.worker.context import JobContext, JobKind, ListenedUserTask, ListenerEvent, current_job
+    from camunda_workers.worker.definition import ALL, Definition
+    from camunda_workers.worker.gateway import JobGateway
+    from camunda_workers.worker.middleware import CallNext, Middleware
+    from camunda_workers.worker.outcome import Bpmn, Completed, Corrected, Denied, Deny, Failed, Outcome
+    from camunda_workers.worker.retry import RetryDecision, RetryPolicy
+    from camunda_workers.worker.router import Router
+    from camunda_workers.worker.run import run_workers
+    from camunda_workers.worker.runner import WorkerRunner
+
+_LAZY = {
+    "ALL": "definition",
+    "Bpmn": "outcome",
+    "CallNext": "middleware",
+    "Completed": "outcome",
+    "Corrected": "outcome",
+    "Definition": "definition",
+    "Denied": "outcome",
+    "Deny": "outcome",
+    "Failed": "outcome",
+    "JobContext": "context",
+    "JobGateway": "gateway",
+    "JobKind": "context",
+    "ListenedUserTask": "context",
+    "ListenerEvent": "context",
+    "Middleware": "middleware",
+    "Outcome": "outcome",
+    "RetryDecision": "retry",
+    "RetryPolicy": "retry",
+    "Router": "router",
+    "WorkerRunner": "runner",
+    "current_job": "context",
+    "run_workers": "run",
+}
+
+__all__ = [
+    "ALL",
+    "Bpmn",
+    "CallNext",
+    "Completed",
+    "Corrected",
+    "Definition",
+    "Denied",
+    "Deny",
+    "Failed",
+    "Header",
+    "JobContext",
+    "JobGateway",
+    "JobKind",
+    "ListenedUserTask",
+    "ListenerEvent",
+    "Middleware",
+    "Outcome",
+    "Provided",
+    "RetryDecision",
+    "RetryPolicy",
+    "Router",
+    "Variable",
+    "Worker",
+    "WorkerRunner",
+    "current_job",
+    "run_workers",
+    "worker",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded when first used: pydantic, structlog and grpc take longer than everything else together.
+    if (module := _LAZY.get(name)) is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

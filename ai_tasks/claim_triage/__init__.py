@@ -1,0 +1,1 @@
+"""The AI task ``triage-claim``; see README.md beside this file."""

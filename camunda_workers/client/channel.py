@@ -1,0 +1,143 @@
+"""The gRPC channel to the gateway: plain, TLS, or TLS with pyzeebe's OAuth credentials."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import grpc
+import grpc.aio
+from pyzeebe import create_camunda_cloud_channel, create_oauth2_client_credentials_channel, create_secure_channel
+
+from camunda_workers.errors import ConfigurationError
+from camunda_workers.settings import ConnectionSettings
+
+MAX_MESSAGE_SIZE = 64 * 1024 * 1024
+"""Bytes a message may have: the engine's own default for one command is 4 MB, but one answer may carry many jobs."""
+
+Options = tuple[tuple[str, Any], ...]
+
+_TLS_SCHEMES = {"grpcs": True, "https": True, "grpc": False, "http": False}
+_SAAS_HOST = re.compile(r"(?P<cluster>[0-9a-fA-F-]{36})\.(?P<region>[a-z0-9-]+)\.zeebe\.camunda\.io")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A gRPC address taken apart."""
+
+    host: str
+    port: int
+    tls: bool
+
+    @property
+    def address(self) -> str:
+        """What gRPC dials."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether this machine itself is meant."""
+        return is_loopback(self.host)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine itself."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def parse_target(address: str) -> Target:
+    """Take a gRPC address apart.
+
+    Args:
+        address: ``host:port``, or with a scheme: ``grpc://`` and ``http://`` are plain, ``grpcs://`` and ``https://`` are TLS.
+            Without a scheme port 443 means TLS.
+
+    Raises:
+        ConfigurationError: it is not an address.
+    """
+    scheme, separator, rest = address.strip().partition("://")
+    if not separator:
+        scheme, rest = "", address.strip()
+    try:
+        parts = urlsplit(f"//{rest}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if not host or (scheme and scheme not in _TLS_SCHEMES):
+        raise ConfigurationError(f"ZEEBE_GRPC_ADDRESS '{address}' is not an address: write host:port, or grpcs://host:port for TLS")
+    tls = _TLS_SCHEMES[scheme] if scheme else port == 443
+    return Target(host, port or (443 if tls else 26500), tls)
+
+
+def channel_options(target: Target) -> Options:
+    """gRPC's channel options.
+
+    Keep-alive follows Camunda's clients (a ping every 45 s, as gateways refuse more than one in 30 s). After a lost connection gRPC by itself waits up
+    to two minutes before it dials again; a worker must be back within seconds. An own subchannel pool keeps that wait from being shared between clients.
+    """
+    options: list[tuple[str, Any]] = [
+        ("grpc.keepalive_time_ms", 45_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.max_receive_message_length", MAX_MESSAGE_SIZE),
+        ("grpc.max_send_message_length", MAX_MESSAGE_SIZE),
+        ("grpc.initial_reconnect_backoff_ms", 200),
+        ("grpc.min_reconnect_backoff_ms", 1_000),
+        ("grpc.max_reconnect_backoff_ms", 5_000),
+        ("grpc.use_local_subchannel_pool", 1),
+    ]
+    if target.is_loopback:
+        options.append(("grpc.enable_http_proxy", 0))
+    return tuple(options)
+
+
+def open_channel(settings: ConnectionSettings) -> grpc.aio.Channel:
+    """Open the channel the settings describe; nothing is sent yet.
+
+    Raises:
+        ConfigurationError: the address cannot be used.
+    """
+    target = parse_target(settings.grpc_address)
+    options = channel_options(target)
+    if not target.tls:
+        # Credentials cannot be attached to a plain channel: the calls then carry the header themselves.
+        return grpc.aio.insecure_channel(target.address, options=options)
+    if not (settings.client_id and settings.client_secret and settings.oauth_url):
+        return create_secure_channel(target.address, channel_options=options)
+    secret = settings.client_secret.get_secret_value()
+    saas = _SAAS_HOST.fullmatch(target.host)
+    if saas:
+        return create_camunda_cloud_channel(
+            client_id=settings.client_id,
+            client_secret=secret,
+            cluster_id=saas["cluster"],
+            region=saas["region"],
+            authorization_server=settings.oauth_url,
+            scope=settings.token_scope,
+            audience=settings.token_audience or "zeebe.camunda.io",
+            channel_options=options,
+        )
+    return create_oauth2_client_credentials_channel(
+        grpc_address=target.address,
+        client_id=settings.client_id,
+        client_secret=secret,
+        authorization_server=settings.oauth_url,
+        scope=settings.token_scope,
+        audience=settings.token_audience,
+        channel_options=options,
+    )
+
+
+def header_needed(settings: ConnectionSettings) -> bool:
+    """Whether gRPC calls must carry the ``authorization`` header themselves: no credentials of pyzeebe's on the channel do it."""
+    target = parse_target(settings.grpc_address)
+    return not target.tls or settings.client_id is None

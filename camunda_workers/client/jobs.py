@@ -1,0 +1,161 @@
+"""Commands about jobs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from datetime import timedelta
+
+from camunda_workers.client.calls import milliseconds
+from camunda_workers.client.commands import Commands
+from camunda_workers.client.proto import gateway_pb2 as pb
+from camunda_workers.client.retry import Repeat
+from camunda_workers.client.variables import to_json
+from camunda_workers.errors import EngineError
+
+_SERVER_DEFAULT = timedelta(0)
+_LONG_POLL_DEFAULT = 10.0
+"""Seconds a gateway holds a poll by default."""
+
+_SLACK = 10.0
+"""Seconds beyond a long poll's own end before the connection counts as lost."""
+
+
+class JobCommands(Commands):
+    """Fetch jobs and say how they ended."""
+
+    async def activate_jobs(
+        self,
+        type: str,
+        *,
+        worker: str,
+        timeout: timedelta,
+        max_jobs: int,
+        fetch_variables: Iterable[str] = (),
+        request_timeout: timedelta = _SERVER_DEFAULT,
+        tenant_ids: Iterable[str] | None = None,
+    ) -> list[pb.ActivatedJob]:
+        """Fetch jobs; not repeated, because a poller asks again anyway.
+
+        Args:
+            type: the job type.
+            worker: who asks, for the records.
+            timeout: after this the engine hands the job to another.
+            max_jobs: at most so many.
+            fetch_variables: the variables wanted; none means all.
+            request_timeout: how long the gateway waits for a job; zero for its own default, negative to answer at once.
+            tenant_ids: whose jobs; the settings' when not given.
+
+        Raises:
+            EngineError: nothing could be fetched. Jobs that came before the call broke are returned instead.
+        """
+        request = pb.ActivateJobsRequest(
+            type=type,
+            worker=worker,
+            timeout=milliseconds(timeout.total_seconds()),
+            maxJobsToActivate=max_jobs,
+            fetchVariable=list(fetch_variables),
+            requestTimeout=milliseconds(request_timeout.total_seconds()),
+            tenantIds=list(self.settings.tenant_ids if tenant_ids is None else tenant_ids),
+        )
+        seconds = request_timeout.total_seconds()
+        hold = _LONG_POLL_DEFAULT if seconds == 0 else max(seconds, 0.0)
+        jobs: list[pb.ActivatedJob] = []
+        try:
+            async for response in self._gateway().stream("ActivateJobs", request, pb.ActivateJobsResponse, timeout=hold + _SLACK):
+                jobs.extend(response.jobs)
+        except EngineError:
+            # They are ours by now and would be lost to everybody until their timeout.
+            if not jobs:
+                raise
+        return jobs
+
+    def stream_jobs(
+        self,
+        type: str,
+        *,
+        worker: str,
+        timeout: timedelta,
+        fetch_variables: Iterable[str] = (),
+        tenant_ids: Iterable[str] | None = None,
+    ) -> AsyncIterator[pb.ActivatedJob]:
+        """Have jobs pushed as they appear, until the stream ends or is closed.
+
+        A stream does not bring jobs that were there before it: poll beside it. Not taking the next job holds the engine back.
+
+        Args:
+            type: the job type.
+            worker: who asks, for the records.
+            timeout: after this the engine hands the job to another.
+            fetch_variables: the variables wanted; none means all.
+            tenant_ids: whose jobs; the settings' when not given.
+
+        Raises:
+            EngineError: while iterating: the stream broke; open another.
+        """
+        request = pb.StreamActivatedJobsRequest(
+            type=type,
+            worker=worker,
+            timeout=milliseconds(timeout.total_seconds()),
+            fetchVariable=list(fetch_variables),
+            tenantIds=list(self.settings.tenant_ids if tenant_ids is None else tenant_ids),
+        )
+        return self._gateway().stream("StreamActivatedJobs", request, pb.ActivatedJob, timeout=None)
+
+    async def complete_job(self, job_key: int, variables: object = None, *, result: pb.JobResult | None = None) -> None:
+        """Say that a job is done.
+
+        Args:
+            job_key: the job.
+            variables: what it found out; becomes process variables.
+            result: for listeners (denied, corrections) and ad-hoc sub-processes.
+
+        Raises:
+            NotFound: the job timed out and was done by another, or was cancelled; normal, and never answered with `fail_job`.
+        """
+        request = pb.CompleteJobRequest(jobKey=job_key, variables=to_json(variables), result=result)
+        await self._gateway().call("CompleteJob", request, pb.CompleteJobResponse, repeat=Repeat.ALWAYS)
+
+    async def fail_job(
+        self, job_key: int, *, retries: int, message: str = "", back_off: timedelta = timedelta(0), variables: object = None
+    ) -> None:
+        """Say that a job failed.
+
+        Not repeated when the answer is lost: the job may be with another worker by then, and would be failed there.
+
+        Args:
+            job_key: the job.
+            retries: that remain; 0 raises an incident.
+            message: for people; the incident's text.
+            back_off: how long the engine waits before it hands the job out again.
+            variables: set in the task's local scope.
+        """
+        request = pb.FailJobRequest(
+            jobKey=job_key,
+            retries=retries,
+            errorMessage=message,
+            retryBackOff=milliseconds(back_off.total_seconds()),
+            variables=to_json(variables),
+        )
+        await self._gateway().call("FailJob", request, pb.FailJobResponse, repeat=Repeat.IF_REFUSED)
+
+    async def throw_error(self, job_key: int, code: str, message: str = "", variables: object = None) -> None:
+        """End a job with a business error that the diagram catches.
+
+        Args:
+            job_key: the job.
+            code: the error code in the diagram.
+            message: for people.
+            variables: set in the scope of the error event that catches it.
+        """
+        request = pb.ThrowErrorRequest(jobKey=job_key, errorCode=code, errorMessage=message, variables=to_json(variables))
+        await self._gateway().call("ThrowError", request, pb.ThrowErrorResponse, repeat=Repeat.ALWAYS)
+
+    async def update_job_retries(self, job_key: int, retries: int) -> None:
+        """Give a job retries (1 or more), for example before its incident is resolved."""
+        request = pb.UpdateJobRetriesRequest(jobKey=job_key, retries=retries)
+        await self._gateway().call("UpdateJobRetries", request, pb.UpdateJobRetriesResponse, repeat=Repeat.ALWAYS)
+
+    async def update_job_timeout(self, job_key: int, timeout: timedelta) -> None:
+        """Let a job that is being worked on time out so long from now, and not when it was going to."""
+        request = pb.UpdateJobTimeoutRequest(jobKey=job_key, timeout=milliseconds(timeout.total_seconds()))
+        await self._gateway().call("UpdateJobTimeout", request, pb.UpdateJobTimeoutResponse, repeat=Repeat.ALWAYS)

@@ -1,0 +1,72 @@
+"""JSON texts, as the APIs carry them, to MessagePack documents, as the engine's records hold them, and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NoReturn, cast
+
+import msgpack
+
+from camunda_workers.errors import InvalidArgument
+
+EMPTY = b"\x80"
+"""The empty document."""
+
+
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise InvalidArgument(f"Property 'variables' is invalid: {name} is not JSON")
+
+
+def to_document(text: str, *, name: str = "variables") -> bytes:
+    """Turn a JSON object into a document.
+
+    Args:
+        text: the JSON text; an empty one is an empty document.
+        name: what the text is called in an error.
+
+    Raises:
+        InvalidArgument: the text is not JSON, or not an object, or holds what MessagePack cannot.
+    """
+    if not text or text == "{}":
+        return EMPTY
+    try:
+        value = json.loads(text, parse_constant=_no_constant)
+    except RecursionError:
+        raise InvalidArgument(f"Property '{name}' is invalid: nested too deeply") from None
+    except ValueError as error:
+        raise InvalidArgument(f"Property '{name}' is invalid: not JSON: {error}") from error
+    return pack_document(value, name=name)
+
+
+def pack_document(value: object, *, name: str = "variables") -> bytes:
+    """Turn a mapping into a document; see :func:`to_document`."""
+    if not isinstance(value, Mapping):
+        kind = "ARRAY" if isinstance(value, list) else type(value).__name__.upper()
+        raise InvalidArgument(f"Property '{name}' is invalid: Expected document to be a root level object, but was '{kind}'")
+    try:
+        return cast(bytes, msgpack.packb(value))
+    except (ValueError, OverflowError, TypeError, RecursionError) as error:
+        raise InvalidArgument(f"Property '{name}' is invalid: {error}") from error
+
+
+def unpack(document: bytes) -> Any:
+    """Turn one MessagePack value into Python's."""
+    return msgpack.unpackb(document, strict_map_key=False, unicode_errors="replace") if document else None
+
+
+def to_json(document: bytes | None) -> str:
+    """Turn a document into its JSON text."""
+    if not document or document == EMPTY:
+        return "{}"
+    return json.dumps(unpack(document), ensure_ascii=False, separators=(",", ":"), default=_binary)
+
+
+def _binary(value: object) -> str:
+    if isinstance(value, bytes):
+        import base64
+
+        return base64.b64encode(value).decode()
+    raise TypeError(f"{type(value).__name__} in a document")

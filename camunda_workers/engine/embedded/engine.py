@@ -1,0 +1,188 @@
+"""Camunda's engine inside this Python process, with its gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import weakref
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from camunda_workers.errors import ConfigurationError, EngineUnavailable, MissingExtra
+from camunda_workers.settings import Settings
+
+if TYPE_CHECKING:
+    from camunda_workers.engine.embedded.bridge import Bridge
+    from camunda_workers.engine.embedded.job_push import JobDispatch
+    from camunda_workers.engine.embedded.records import LogRecords
+    from camunda_workers.engine.embedded.time import EngineClock, VirtualTime
+    from camunda_workers.engine.embedded.wiring import State, Wired
+
+T = TypeVar("T")
+
+_open: weakref.WeakSet[EmbeddedEngine] = weakref.WeakSet()
+
+
+class EmbeddedEngine:
+    """One engine: an async context manager that starts it, serves it and stops it.
+
+    The first one in a process starts the Java virtual machine (about a second with the class-data archive that ``camunda-workers
+    setup`` builds); each further one takes some 40 ms. Any number can run side by side. The gateway listens on loopback only.
+
+    Args:
+        state: ``memory`` (fastest start, for tests) or ``rocksdb`` (stays fast with thousands of open instances).
+        grpc_port: port of the gRPC gateway; 0 takes a free one.
+        rest_port: port of the REST API; 0 takes a free one, None serves no REST.
+        settings: where the engine's files are and how the virtual machine starts.
+    """
+
+    def __init__(self, *, state: State = "memory", grpc_port: int = 0, rest_port: int | None = None, settings: Settings | None = None) -> None:
+        if state not in ("memory", "rocksdb"):
+            raise ConfigurationError(f"state is 'memory' or 'rocksdb', not {state!r}")
+        self._state: State = state
+        self._ports = (grpc_port, rest_port)
+        self._settings = settings or Settings()
+        self._wired: Wired | None = None
+        self._bridge: Bridge | None = None
+        self._dispatch: JobDispatch | None = None
+        self._records: LogRecords | None = None
+        self._time: VirtualTime | None = None
+        self._servers: list[Any] = []
+        self.grpc_address = ""
+        self.rest_address = ""
+
+    async def start(self) -> Self:
+        """Start the engine and its gateway.
+
+        Raises:
+            MissingExtra: the extra ``embedded`` is not installed.
+            SetupError: the engine's files are not there and cannot be fetched.
+            ConfigurationError: a port is taken.
+        """
+        if self._wired is not None:
+            raise ConfigurationError("this engine is already running")
+        try:
+            import jpype as _
+        except ModuleNotFoundError:
+            raise MissingExtra("embedded", "The embedded engine") from None
+        from camunda_workers.engine.embedded.jvm import start_jvm
+
+        start_jvm(self._settings)
+        from camunda_workers.engine.embedded import commands
+        from camunda_workers.engine.embedded.bridge import Bridge
+        from camunda_workers.engine.embedded.grpc_gateway.server import start_gateway
+        from camunda_workers.engine.embedded.job_push import JobDispatch
+        from camunda_workers.engine.embedded.records import LogRecords
+        from camunda_workers.engine.embedded.time import VirtualTime
+        from camunda_workers.engine.embedded.wiring import wire
+
+        loop = asyncio.get_running_loop()
+        bridge = self._bridge = Bridge(loop)
+        dispatch = self._dispatch = JobDispatch(loop, lambda key: bridge.send(commands.yield_job(key)))
+        self._wired, writer = wire(state=self._state, response_writer=bridge.response_writer, job_streamer=dispatch.streamer)
+        _open.add(self)
+        try:
+            bridge.attach(writer)
+            self._records = LogRecords(self._wired.log, loop)
+            self._time = VirtualTime(self._wired, self._records, dispatch.served_types)
+            server, port = await start_gateway(bridge, dispatch, self._ports[0])
+            self._servers.append(server)
+            self.grpc_address = f"127.0.0.1:{port}"
+            if self._ports[1] is not None:
+                from camunda_workers.engine.embedded.rest.server import start_rest
+
+                rest, port = await start_rest(self, self._ports[1])
+                self._servers.append(rest)
+                self.rest_address = f"http://127.0.0.1:{port}"
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def stop(self) -> None:
+        """Stop the gateway and the engine; whatever is under way is answered with "unavailable". Safe to call twice."""
+        wired, self._wired = self._wired, None
+        if wired is None:
+            return
+        if self._bridge is not None:
+            self._bridge.close()
+        if self._dispatch is not None:
+            self._dispatch.close()
+        for server in reversed(self._servers):
+            await server.stop(None)
+        self._servers.clear()
+        if self._records is not None:
+            self._records.close()
+        if self._time is not None:
+            self._time.close()
+        await asyncio.to_thread(wired.close)
+        _open.discard(self)
+
+    async def __aenter__(self) -> Self:
+        return await self.start()
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.stop()
+
+    @property
+    def bridge(self) -> Bridge:
+        """The bridge, for faces of the gateway."""
+        return self._running(self._bridge)
+
+    @property
+    def dispatch(self) -> JobDispatch:
+        """Who waits for jobs."""
+        return self._running(self._dispatch)
+
+    @property
+    def records(self) -> LogRecords:
+        """The engine's records (a record source)."""
+        return self._running(self._records)
+
+    @property
+    def clock(self) -> EngineClock:
+        """The engine's time."""
+        return self._running(self._time).clock
+
+    def now(self) -> datetime:
+        """Return the engine's time."""
+        return self.clock.now()
+
+    async def advance(self, by: timedelta, *, timeout: float = 30.0) -> None:
+        """Move the engine's time forward; see :meth:`VirtualTime.advance`."""
+        await self._running(self._time).advance(by, timeout)
+
+    async def settle(self, *, timeout: float = 30.0) -> None:
+        """Wait until nothing is left to do now; see :meth:`VirtualTime.settle`."""
+        await self._running(self._time).settle(timeout)
+
+    async def is_idle(self) -> bool:
+        """Whether everything in the engine's log has been processed."""
+        return await self._running(self._time).is_idle()
+
+    def next_due(self) -> datetime | None:
+        """Return when the next timer, back-off or job deadline is due."""
+        return self._running(self._time).next_due()
+
+    def healthy(self) -> bool:
+        """Whether the engine runs and its processing has not failed."""
+        return self._wired is not None and not bool(self._wired.processor.isFailed())
+
+    def _running(self, part: T | None) -> T:
+        if part is None or self._wired is None:
+            raise EngineUnavailable("the engine is not running: use it inside 'async with', or call start() first")
+        return part
+
+    def close_now(self) -> None:
+        """Stop the Java side at interpreter exit, when no event loop is left."""
+        wired, self._wired = self._wired, None
+        if wired is not None:
+            wired.close()
+
+
+@atexit.register
+def _stop_all() -> None:
+    # The engine's threads are not daemons: one left open would keep the process from ending.
+    for engine in list(_open):
+        engine.close_now()

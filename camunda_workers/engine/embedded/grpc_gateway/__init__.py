@@ -1,0 +1,1 @@
+"""The gateway's gRPC face: Camunda's gateway protocol over the bridge."""

@@ -1,0 +1,324 @@
+"""The gateway's plain calls: each turns a request into a command, and the engine's answer into the response."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, cast
+
+from camunda_workers.client.proto import gateway_pb2 as pb
+from camunda_workers.engine.embedded import commands
+from camunda_workers.engine.embedded.bridge import Bridge
+from camunda_workers.engine.embedded.commands import Answer, Command
+from camunda_workers.engine.embedded.documents import to_document, to_json, unpack
+from camunda_workers.engine.embedded.version import ENGINE_VERSION
+from camunda_workers.errors import DeadlineExceeded, EngineFailure, InvalidArgument
+
+Call = Callable[[Any], Awaitable[Any]]
+
+_RESULT_TIMEOUT = 15.0
+"""Seconds that CreateProcessInstanceWithResult waits when the caller names no time: the real gateway's default."""
+
+
+class Calls:
+    """Every unary call of the protocol, by name."""
+
+    def __init__(self, bridge: Bridge, port: Callable[[], int]) -> None:
+        self._bridge = bridge
+        self._port = port
+
+    def by_name(self) -> Mapping[str, Call]:
+        """Return the calls by the names they have in the protocol."""
+        return {name: getattr(self, name) for name in dir(self) if name[0].isupper()}
+
+    async def _execute(self, command: Command) -> Answer:
+        return await self._bridge.execute(command)
+
+    async def Topology(self, request: pb.TopologyRequest) -> pb.TopologyResponse:
+        partition = pb.Partition(partitionId=1, role=pb.Partition.LEADER, health=pb.Partition.HEALTHY)
+        broker = pb.BrokerInfo(nodeId=0, host="127.0.0.1", port=self._port(), partitions=[partition], version=ENGINE_VERSION)
+        return pb.TopologyResponse(brokers=[broker], clusterSize=1, partitionsCount=1, replicationFactor=1, gatewayVersion=ENGINE_VERSION)
+
+    async def DeployResource(self, request: pb.DeployResourceRequest) -> pb.DeployResourceResponse:
+        answer = await self._execute(commands.deploy(((r.name, r.content) for r in request.resources), request.tenantId))
+        value = answer.value
+        deployments = [pb.Deployment(process=_process(meta)) for meta in value["processesMetadata"]]
+        deployments += [pb.Deployment(decision=_decision(meta)) for meta in value["decisionsMetadata"]]
+        deployments += [pb.Deployment(decisionRequirements=_requirements(meta)) for meta in value["decisionRequirementsMetadata"]]
+        deployments += [pb.Deployment(form=_form(meta)) for meta in value["formMetadata"]]
+        return pb.DeployResourceResponse(key=answer.key, deployments=deployments, tenantId=value["tenantId"])
+
+    async def DeployProcess(self, request: pb.DeployProcessRequest) -> pb.DeployProcessResponse:
+        answer = await self._execute(commands.deploy((p.name, p.definition) for p in request.processes))
+        return pb.DeployProcessResponse(key=answer.key, processes=[_process(meta) for meta in answer.value["processesMetadata"]])
+
+    async def CreateProcessInstance(self, request: pb.CreateProcessInstanceRequest) -> pb.CreateProcessInstanceResponse:
+        answer = await self._execute(_create(request))
+        value = answer.value
+        return pb.CreateProcessInstanceResponse(
+            processDefinitionKey=value["processDefinitionKey"],
+            bpmnProcessId=value["bpmnProcessId"],
+            version=value["version"],
+            processInstanceKey=value["processInstanceKey"],
+            tenantId=value["tenantId"],
+            tags=value["tags"],
+        )
+
+    async def CreateProcessInstanceWithResult(
+        self, request: pb.CreateProcessInstanceWithResultRequest
+    ) -> pb.CreateProcessInstanceWithResultResponse:
+        wait = request.requestTimeout / 1000 if request.requestTimeout > 0 else _RESULT_TIMEOUT
+        command = _create(request.request, await_result=True, fetch=list(request.fetchVariables))
+        try:
+            async with asyncio.timeout(wait):
+                answer = await self._execute(command)
+        except TimeoutError:
+            raise DeadlineExceeded("Time out between gateway and broker: the process instance did not complete in time") from None
+        value = answer.value
+        return pb.CreateProcessInstanceWithResultResponse(
+            processDefinitionKey=value["processDefinitionKey"],
+            bpmnProcessId=value["bpmnProcessId"],
+            version=value["version"],
+            processInstanceKey=value["processInstanceKey"],
+            variables=to_json(value["variables"]),
+            tenantId=value["tenantId"],
+            tags=value["tags"],
+        )
+
+    async def CancelProcessInstance(self, request: pb.CancelProcessInstanceRequest) -> pb.CancelProcessInstanceResponse:
+        await self._execute(commands.cancel_instance(request.processInstanceKey, _reference(request)))
+        return pb.CancelProcessInstanceResponse()
+
+    async def CompleteJob(self, request: pb.CompleteJobRequest) -> pb.CompleteJobResponse:
+        result = _job_result(request.result) if request.HasField("result") else None
+        await self._execute(commands.complete_job(request.jobKey, to_document(request.variables), result))
+        return pb.CompleteJobResponse()
+
+    async def FailJob(self, request: pb.FailJobRequest) -> pb.FailJobResponse:
+        variables = to_document(request.variables)
+        await self._execute(commands.fail_job(request.jobKey, request.retries, request.errorMessage, request.retryBackOff, variables))
+        return pb.FailJobResponse()
+
+    async def ThrowError(self, request: pb.ThrowErrorRequest) -> pb.ThrowErrorResponse:
+        await self._execute(commands.throw_error(request.jobKey, request.errorCode, request.errorMessage, to_document(request.variables)))
+        return pb.ThrowErrorResponse()
+
+    async def UpdateJobRetries(self, request: pb.UpdateJobRetriesRequest) -> pb.UpdateJobRetriesResponse:
+        await self._execute(commands.update_retries(request.jobKey, request.retries, _reference(request)))
+        return pb.UpdateJobRetriesResponse()
+
+    async def UpdateJobTimeout(self, request: pb.UpdateJobTimeoutRequest) -> pb.UpdateJobTimeoutResponse:
+        await self._execute(commands.update_timeout(request.jobKey, request.timeout, _reference(request)))
+        return pb.UpdateJobTimeoutResponse()
+
+    async def PublishMessage(self, request: pb.PublishMessageRequest) -> pb.PublishMessageResponse:
+        variables = to_document(request.variables)
+        answer = await self._execute(
+            commands.publish_message(
+                request.name, request.correlationKey, request.timeToLive, request.messageId, variables, request.tenantId
+            )
+        )
+        return pb.PublishMessageResponse(key=answer.key, tenantId=answer.value["tenantId"])
+
+    async def BroadcastSignal(self, request: pb.BroadcastSignalRequest) -> pb.BroadcastSignalResponse:
+        answer = await self._execute(commands.broadcast_signal(request.signalName, to_document(request.variables), request.tenantId))
+        return pb.BroadcastSignalResponse(key=answer.key, tenantId=answer.value["tenantId"])
+
+    async def SetVariables(self, request: pb.SetVariablesRequest) -> pb.SetVariablesResponse:
+        variables, reference = to_document(request.variables), _reference(request)
+        command = commands.set_variables(request.elementInstanceKey, variables, local=request.local, operation_reference=reference)
+        return pb.SetVariablesResponse(key=(await self._execute(command)).key)
+
+    async def ResolveIncident(self, request: pb.ResolveIncidentRequest) -> pb.ResolveIncidentResponse:
+        await self._execute(commands.resolve_incident(request.incidentKey, _reference(request)))
+        return pb.ResolveIncidentResponse()
+
+    async def DeleteResource(self, request: pb.DeleteResourceRequest) -> pb.DeleteResourceResponse:
+        await self._execute(commands.delete_resource(request.resourceKey, _reference(request)))
+        return pb.DeleteResourceResponse()
+
+    async def ModifyProcessInstance(self, request: pb.ModifyProcessInstanceRequest) -> pb.ModifyProcessInstanceResponse:
+        activate = [
+            {
+                "elementId": instruction.elementId,
+                "ancestorScopeKey": instruction.ancestorElementInstanceKey or -1,
+                "variableInstructions": [
+                    {"elementId": variables.scopeId, "variables": to_document(variables.variables)}
+                    for variables in instruction.variableInstructions
+                ],
+            }
+            for instruction in request.activateInstructions
+        ]
+        terminate = [instruction.elementInstanceKey for instruction in request.terminateInstructions]
+        await self._execute(commands.modify_instance(request.processInstanceKey, activate, terminate, _reference(request)))
+        return pb.ModifyProcessInstanceResponse()
+
+    async def MigrateProcessInstance(self, request: pb.MigrateProcessInstanceRequest) -> pb.MigrateProcessInstanceResponse:
+        plan = request.migrationPlan
+        mapping = {instruction.sourceElementId: instruction.targetElementId for instruction in plan.mappingInstructions}
+        target = plan.targetProcessDefinitionKey
+        await self._execute(commands.migrate_instance(request.processInstanceKey, target, mapping, _reference(request)))
+        return pb.MigrateProcessInstanceResponse()
+
+    async def EvaluateDecision(self, request: pb.EvaluateDecisionRequest) -> pb.EvaluateDecisionResponse:
+        variables = to_document(request.variables)
+        if bool(request.decisionId) == (request.decisionKey > 0):
+            given = "both were provided" if request.decisionId else "none was provided"
+            raise InvalidArgument(f"Expected either a decision id or a valid decision key, but {given}")
+        answer = await self._execute(
+            commands.evaluate_decision(
+                decision_id=request.decisionId, decision_key=request.decisionKey, variables=variables, tenant_id=request.tenantId
+            )
+        )
+        return _evaluation(answer)
+
+
+def _reference(request: Any) -> int | None:
+    return request.operationReference if request.HasField("operationReference") else None
+
+
+def _create(request: pb.CreateProcessInstanceRequest, *, await_result: bool = False, fetch: list[str] | None = None) -> Command:
+    return commands.create_instance(
+        process_id=request.bpmnProcessId,
+        definition_key=request.processDefinitionKey,
+        version=request.version,
+        variables=to_document(request.variables),
+        tags=list(request.tags),
+        start_elements=[instruction.elementId for instruction in request.startInstructions],
+        terminate_after=[i.terminate.afterElementId for i in request.runtimeInstructions if i.HasField("terminate")],
+        tenant_id=request.tenantId,
+        await_result=await_result,
+        fetch_variables=fetch or [],
+        operation_reference=_reference(request),
+    )
+
+
+_CORRECTABLE = (
+    ("assignee", "assignee"),
+    ("dueDate", "dueDate"),
+    ("followUpDate", "followUpDate"),
+    ("candidateUsers", "candidateUsersList"),
+    ("candidateGroups", "candidateGroupsList"),
+    ("priority", "priority"),
+)
+
+_RESULT_TYPES = {"": "USER_TASK", "userTask": "USER_TASK", "adHocSubProcess": "AD_HOC_SUB_PROCESS"}
+
+
+def _job_result(result: pb.JobResult) -> dict[str, Any]:
+    if result.type not in _RESULT_TYPES:
+        raise InvalidArgument(f"Expected the job result's type to be one of 'userTask', 'adHocSubProcess', but it was '{result.type}'")
+    corrections: dict[str, Any] = {}
+    for name, field in _CORRECTABLE:
+        if result.corrections.HasField(cast(Any, name)):
+            given = getattr(result.corrections, name)
+            corrections[field] = list(given.values) if isinstance(given, pb.StringList) else given
+    return {
+        "type": _RESULT_TYPES[result.type],
+        "denied": result.denied,
+        "deniedReason": result.deniedReason,
+        "corrections": corrections,
+        "correctedAttributes": list(corrections),
+        "activateElements": [
+            {"elementId": element.elementId, "variables": to_document(element.variables)} for element in result.activateElements
+        ],
+        "isCompletionConditionFulfilled": result.isCompletionConditionFulfilled,
+        "isCancelRemainingInstances": result.isCancelRemainingInstances,
+    }
+
+
+def _process(meta: Mapping[str, Any]) -> pb.ProcessMetadata:
+    return pb.ProcessMetadata(
+        bpmnProcessId=meta["bpmnProcessId"],
+        version=meta["version"],
+        processDefinitionKey=meta["processDefinitionKey"],
+        resourceName=meta["resourceName"],
+        tenantId=meta["tenantId"],
+    )
+
+
+def _decision(meta: Mapping[str, Any]) -> pb.DecisionMetadata:
+    return pb.DecisionMetadata(
+        dmnDecisionId=meta["decisionId"],
+        dmnDecisionName=meta["decisionName"],
+        version=meta["version"],
+        decisionKey=meta["decisionKey"],
+        dmnDecisionRequirementsId=meta["decisionRequirementsId"],
+        decisionRequirementsKey=meta["decisionRequirementsKey"],
+        tenantId=meta["tenantId"],
+    )
+
+
+def _requirements(meta: Mapping[str, Any]) -> pb.DecisionRequirementsMetadata:
+    return pb.DecisionRequirementsMetadata(
+        dmnDecisionRequirementsId=meta["decisionRequirementsId"],
+        dmnDecisionRequirementsName=meta["decisionRequirementsName"],
+        version=meta["decisionRequirementsVersion"],
+        decisionRequirementsKey=meta["decisionRequirementsKey"],
+        resourceName=meta["resourceName"],
+        tenantId=meta["tenantId"],
+    )
+
+
+def _form(meta: Mapping[str, Any]) -> pb.FormMetadata:
+    return pb.FormMetadata(
+        formId=meta["formId"],
+        version=meta["version"],
+        formKey=meta["formKey"],
+        resourceName=meta["resourceName"],
+        tenantId=meta["tenantId"],
+    )
+
+
+def _value(packed: bytes) -> str:
+    return json.dumps(unpack(packed), ensure_ascii=False, separators=(",", ":"))
+
+
+def _evaluation(answer: Answer) -> pb.EvaluateDecisionResponse:
+    value = answer.value
+    if answer.intent not in ("EVALUATED", "FAILED"):
+        raise EngineFailure(f"the engine answered a decision evaluation with {answer.intent}")
+    return pb.EvaluateDecisionResponse(
+        decisionKey=value["decisionKey"],
+        decisionId=value["decisionId"],
+        decisionName=value["decisionName"],
+        decisionVersion=value["decisionVersion"],
+        decisionRequirementsId=value["decisionRequirementsId"],
+        decisionRequirementsKey=value["decisionRequirementsKey"],
+        decisionOutput=_value(value["decisionOutput"]),
+        evaluatedDecisions=[_evaluated(decision) for decision in value["evaluatedDecisions"]],
+        failedDecisionId=value["failedDecisionId"],
+        failureMessage=value["evaluationFailureMessage"],
+        tenantId=value["tenantId"],
+        decisionInstanceKey=answer.key,
+        decisionEvaluationKey=answer.key,
+    )
+
+
+def _evaluated(decision: Mapping[str, Any]) -> pb.EvaluatedDecision:
+    return pb.EvaluatedDecision(
+        decisionKey=decision["decisionKey"],
+        decisionId=decision["decisionId"],
+        decisionName=decision["decisionName"],
+        decisionVersion=decision["decisionVersion"],
+        decisionType=decision["decisionType"],
+        decisionOutput=_value(decision["decisionOutput"]),
+        evaluatedInputs=[
+            pb.EvaluatedDecisionInput(inputId=i["inputId"], inputName=i["inputName"], inputValue=_value(i["inputValue"]))
+            for i in decision["evaluatedInputs"]
+        ],
+        matchedRules=[
+            pb.MatchedDecisionRule(
+                ruleId=rule["ruleId"],
+                ruleIndex=rule["ruleIndex"],
+                evaluatedOutputs=[
+                    pb.EvaluatedDecisionOutput(outputId=o["outputId"], outputName=o["outputName"], outputValue=_value(o["outputValue"]))
+                    for o in rule["evaluatedOutputs"]
+                ],
+            )
+            for rule in decision["matchedRules"]
+        ],
+        tenantId=decision["tenantId"],
+        decisionEvaluationInstanceKey=decision.get("decisionEvaluationInstanceKey", ""),
+    )

@@ -1,0 +1,195 @@
+"""Jobs over gRPC: long polling and streaming."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from camunda_workers.client.proto import gateway_pb2 as pb
+from camunda_workers.engine.embedded import commands
+from camunda_workers.engine.embedded.bridge import Bridge
+from camunda_workers.engine.embedded.documents import to_json, unpack
+from camunda_workers.engine.embedded.job_push import JobDispatch
+from camunda_workers.errors import EngineUnavailable, InvalidArgument
+
+_LONG_POLL = 10.0
+"""Seconds that ActivateJobs waits when the caller names no time: the real gateway's default."""
+
+_STREAM_ROOM = 64
+"""Jobs that may wait unsent on a stream; with more than these the engine leaves jobs to polls (the client stalls its stream to push back)."""
+
+
+class Jobs:
+    """The two streaming calls of the protocol."""
+
+    def __init__(self, bridge: Bridge, dispatch: JobDispatch) -> None:
+        self._bridge = bridge
+        self._dispatch = dispatch
+
+    async def activate(self, request: pb.ActivateJobsRequest) -> AsyncIterator[pb.ActivateJobsResponse]:
+        """Answer with the first jobs there are, waiting for them as long as the request says."""
+        _check(request)
+        if request.maxJobsToActivate < 1:
+            raise InvalidArgument(
+                f"Expected to activate jobs with maxJobsToActivate to be greater than zero, but it was {request.maxJobsToActivate}"
+            )
+        jobs = await self._activate(request)
+        if not jobs:
+            return
+        try:
+            yield pb.ActivateJobsResponse(jobs=jobs)
+        except (asyncio.CancelledError, GeneratorExit):
+            self._give_back(jobs)  # the caller went away with the answer on its way
+            raise
+
+    async def _activate(self, request: pb.ActivateJobsRequest) -> list[pb.ActivatedJob]:
+        tenants = list(request.tenantIds)
+        worker = request.worker or "default"
+        command = commands.activate_jobs(
+            request.type, worker, request.timeout, request.maxJobsToActivate, list(request.fetchVariable), tenants
+        )
+        wait = _LONG_POLL if request.requestTimeout == 0 else request.requestTimeout / 1000
+        end = asyncio.get_running_loop().time() + wait
+        with self._dispatch.waiting(request.type) as work:
+            while True:
+                if self._dispatch.closed:
+                    raise EngineUnavailable("the engine is stopping")
+                jobs = await self._fetch(command)
+                if jobs:
+                    work.clear()
+                    if len(jobs) == request.maxJobsToActivate:
+                        self._dispatch.wake_one(request.type)
+                    return jobs
+                left = end - asyncio.get_running_loop().time()
+                if left <= 0:
+                    return []
+                try:
+                    async with asyncio.timeout(left):
+                        await work.wait()
+                except TimeoutError:
+                    return []
+                work.clear()
+
+    async def _fetch(self, command: commands.Command) -> list[pb.ActivatedJob]:
+        fetching = asyncio.ensure_future(self._bridge.execute(command))
+        try:
+            answer = await asyncio.shield(fetching)
+        except asyncio.CancelledError:
+            fetching.add_done_callback(self._give_back_unwanted)
+            raise
+        keys, jobs = answer.value["jobKeys"], answer.value["jobs"]
+        return [activated(key, job) for key, job in zip(keys, jobs, strict=True)]
+
+    def _give_back_unwanted(self, fetching: asyncio.Future[commands.Answer]) -> None:
+        if not fetching.cancelled() and fetching.exception() is None:
+            for key in fetching.result().value["jobKeys"]:
+                self._yield(key)
+
+    def _give_back(self, jobs: list[pb.ActivatedJob]) -> None:
+        for job in jobs:
+            self._yield(job.key)
+
+    def _yield(self, key: int) -> None:
+        try:
+            self._bridge.send(commands.yield_job(key))
+        except EngineUnavailable:
+            return  # the engine stopped: nothing holds the job any more
+
+    async def stream(self, request: pb.StreamActivatedJobsRequest) -> AsyncIterator[pb.ActivatedJob]:
+        """Send jobs as they come up, until the caller leaves or the engine stops."""
+        _check(request)
+        worker = request.worker or "default"
+        fetch, tenants = list(request.fetchVariable), list(request.tenantIds)
+        closed = asyncio.ensure_future(self._dispatch.wait_closed())
+        try:
+            with self._dispatch.streaming(request.type, worker, request.timeout, fetch, tenants, _STREAM_ROOM) as stream:
+                while True:
+                    taking = asyncio.ensure_future(stream.jobs.get())
+                    try:
+                        await asyncio.wait({taking, closed}, return_when=asyncio.FIRST_COMPLETED)
+                    finally:
+                        if not taking.done():
+                            taking.cancel()
+                    if not taking.done() or taking.cancelled():
+                        raise EngineUnavailable("the engine is stopping")
+                    job = taking.result()
+                    try:
+                        yield activated(job.key, job.value)
+                    except (asyncio.CancelledError, GeneratorExit):
+                        self._yield(job.key)
+                        raise
+                    stream.in_flight -= 1
+        finally:
+            closed.cancel()
+
+
+def _check(request: pb.ActivateJobsRequest | pb.StreamActivatedJobsRequest) -> None:
+    if not request.type.strip():
+        raise InvalidArgument("Expected to activate jobs with a job type, but it was blank")
+    if request.timeout < 1:
+        raise InvalidArgument(f"Expected to activate jobs with timeout to be greater than zero, but it was {request.timeout}")
+
+
+def activated(key: int, job: Mapping[str, Any]) -> pb.ActivatedJob:
+    """Return the job as the protocol shows it."""
+    headers = unpack(job["customHeaders"]) if isinstance(job["customHeaders"], bytes) else job["customHeaders"]
+    kind = job["jobKind"]
+    result = pb.ActivatedJob(
+        key=key,
+        type=job["type"],
+        processInstanceKey=job["processInstanceKey"],
+        bpmnProcessId=job["bpmnProcessId"],
+        processDefinitionVersion=job["processDefinitionVersion"],
+        processDefinitionKey=job["processDefinitionKey"],
+        elementId=job["elementId"],
+        elementInstanceKey=job["elementInstanceKey"],
+        customHeaders=json.dumps(headers or {}, ensure_ascii=False),
+        worker=job["worker"],
+        retries=job["retries"],
+        deadline=job["deadline"],
+        variables=to_json(job["variables"]),
+        tenantId=job["tenantId"],
+        kind=pb.ActivatedJob.JobKind.Value(kind) if kind in pb.ActivatedJob.JobKind.keys() else pb.ActivatedJob.BPMN_ELEMENT,
+        listenerEventType=_listener_event(job["jobListenerEventType"]),
+        tags=job["tags"],
+    )
+    if kind == "TASK_LISTENER":
+        result.userTask.CopyFrom(_user_task(headers or {}, job["changedAttributes"]))
+    return result
+
+
+def _listener_event(name: str) -> pb.ActivatedJob.ListenerEventType:
+    known = pb.ActivatedJob.ListenerEventType
+    return known.Value(name) if name in known.keys() else pb.ActivatedJob.UNSPECIFIED
+
+
+_USER_TASK_HEADERS = "io.camunda.zeebe:"
+
+
+def _user_task(headers: Mapping[str, str], changed: list[str]) -> pb.UserTaskProperties:
+    """The engine tells a listener about its user task in reserved headers."""
+    def text(name: str) -> str | None:
+        return headers.get(_USER_TASK_HEADERS + name)
+
+    def names(name: str) -> list[str]:
+        given = text(name)
+        return json.loads(given) if given else []
+
+    def number(name: str) -> int | None:
+        given = text(name)
+        return int(given) if given else None
+
+    return pb.UserTaskProperties(
+        action=text("action"),
+        assignee=text("assignee"),
+        candidateGroups=names("candidateGroups"),
+        candidateUsers=names("candidateUsers"),
+        changedAttributes=changed,
+        dueDate=text("dueDate"),
+        followUpDate=text("followUpDate"),
+        formKey=number("formKey"),
+        priority=number("priority"),
+        userTaskKey=number("userTaskKey"),
+    )

@@ -1,0 +1,104 @@
+"""The gRPC server: loopback only, made from the table of the protocol's calls."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import grpc
+import grpc.aio
+from google.protobuf.message import Message
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from camunda_workers.client.stub import METHODS, SERVICE
+from camunda_workers.engine.embedded.bridge import Bridge
+from camunda_workers.engine.embedded.grpc_gateway.calls import Calls
+from camunda_workers.engine.embedded.grpc_gateway.jobs import Jobs
+from camunda_workers.engine.embedded.grpc_gateway.status import status_of
+from camunda_workers.engine.embedded.job_push import JobDispatch
+from camunda_workers.errors import ConfigurationError, EngineError
+
+_log = logging.getLogger(__name__)
+
+_OPTIONS = [
+    ("grpc.so_reuseport", 0),  # a taken port is an error, not a second listener
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", 5 * 1024 * 1024),  # the engine's own limit is 4 MB a command
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+]
+
+
+async def start_gateway(bridge: Bridge, dispatch: JobDispatch, port: int) -> tuple[grpc.aio.Server, int]:
+    """Start the gateway.
+
+    Args:
+        bridge: takes the commands.
+        dispatch: knows who waits for jobs.
+        port: where to listen; 0 takes a free port.
+
+    Returns:
+        The server and its port.
+
+    Raises:
+        ConfigurationError: the port is taken.
+    """
+    server = grpc.aio.server(options=_OPTIONS)
+    bound = port
+    calls = Calls(bridge, lambda: bound).by_name()
+    jobs = Jobs(bridge, dispatch)
+    streams = {"ActivateJobs": jobs.activate, "StreamActivatedJobs": jobs.stream}
+    handlers = {
+        method.name: (
+            _streaming(streams[method.name], method.request, method.response)
+            if method.streaming
+            else _unary(calls[method.name], method.request, method.response)
+        )
+        for method in METHODS.values()
+    }
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+    healthy = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+    for service in ("", SERVICE):
+        await healthy.set(service, health_pb2.HealthCheckResponse.SERVING)
+    try:
+        bound = server.add_insecure_port(f"127.0.0.1:{port}")
+    except RuntimeError as error:
+        raise ConfigurationError(f"gRPC port {port} is taken: choose another one, or 0 for a free one") from error
+    await server.start()
+    return server, bound
+
+
+def _unary(call: Callable[[Any], Awaitable[Message]], request: type[Message], response: type[Message]) -> grpc.RpcMethodHandler[Any, Any]:
+    async def handle(message: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
+        try:
+            return await call(message)
+        except EngineError as error:
+            await context.abort(status_of(error), str(error))
+        except Exception as error:
+            _log.exception("gateway call failed")
+            await context.abort(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}")
+        raise AssertionError  # abort always raises
+
+    return grpc.unary_unary_rpc_method_handler(handle, request.FromString, response.SerializeToString)
+
+
+def _streaming(
+    call: Callable[[Any], AsyncIterator[Message]], request: type[Message], response: type[Message]
+) -> grpc.RpcMethodHandler[Any, Any]:
+    async def handle(message: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        answers = call(message)
+        try:
+            async for answer in answers:
+                try:
+                    await context.write(answer)
+                except BaseException as error:
+                    await answers.athrow(error)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+                    raise
+        except EngineError as error:
+            await context.abort(status_of(error), str(error))
+        finally:
+            await answers.aclose()  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+
+    return grpc.unary_stream_rpc_method_handler(handle, request.FromString, response.SerializeToString)

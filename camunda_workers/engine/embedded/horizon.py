@@ -1,0 +1,118 @@
+"""What the engine waits for: timers, back-offs and deadlines by due time, and jobs that somebody holds or could take.
+
+Fed from the log alone, so it is exact: an entry is there from the record that created it to the record that ended it. Virtual time
+jumps from one due time to the next by it, and "settled" means by it that nothing is left that a running worker would do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import jpype
+
+from camunda_workers.engine.embedded.documents import unpack
+from camunda_workers.engine.embedded.java import zeebe
+from camunda_workers.engine.embedded.wiring import TIMEOUT_CHECK_MS
+
+_OVER = {"COMPLETED", "CANCELED", "ERROR_THROWN"}
+_BACK_TO_WORKERS = {"TIMED_OUT", "YIELDED", "RECURRED_AFTER_BACKOFF"}
+
+
+@dataclass(slots=True)
+class Horizon:
+    """A fold over TIMER, JOB and JOB_BATCH events.
+
+    Attributes:
+        due: due times (milliseconds since the epoch) by entry.
+        free: types of jobs that wait for a worker, by key.
+        held: types of jobs that a worker holds, by key.
+    """
+
+    due: dict[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
+    free: dict[int, str] = field(default_factory=dict[int, str])
+    held: dict[int, str] = field(default_factory=dict[int, str])
+
+    def next_due(self) -> int | None:
+        """Return the earliest due time."""
+        return min(self.due.values(), default=None)
+
+    def due_by(self, now: int) -> list[tuple[str, int]]:
+        """Return the entries that are due."""
+        return [entry for entry, time in self.due.items() if time <= now]
+
+    def busy(self, served: Iterable[str]) -> dict[int, str]:
+        """Return the jobs that are held, or could be taken by whoever serves these types."""
+        types = set(served)
+        return {**self.held, **{key: job_type for key, job_type in self.free.items() if job_type in types}}
+
+    def apply(self, value_type: str, intent: str, key: int, value: Mapping[str, Any]) -> None:
+        """Take one event."""
+        if value_type == "TIMER":
+            if intent == "CREATED":
+                self.due["timer", key] = value["dueDate"]
+            elif intent in ("TRIGGERED", "CANCELED"):
+                self.due.pop(("timer", key), None)
+        elif value_type == "JOB_BATCH" and intent == "ACTIVATED":
+            for job_key, job in zip(value["jobKeys"], value["jobs"], strict=True):
+                self.free.pop(job_key, None)
+                self.held[job_key] = job.get("type") or value["type"]
+                self.due["deadline", job_key] = job["deadline"] + TIMEOUT_CHECK_MS
+        elif value_type == "JOB":
+            self._job(intent, key, value)
+
+    def _job(self, intent: str, key: int, value: Mapping[str, Any]) -> None:
+        if intent == "CREATED" or intent in _BACK_TO_WORKERS:
+            self._leave(key)
+            self.free[key] = value["type"]
+        elif intent in _OVER:
+            self._leave(key)
+        elif intent == "FAILED":
+            self._leave(key)
+            if value["retries"] > 0 and value["retryBackoff"] > 0:
+                self.due["back-off", key] = value["recurringTime"]
+            elif value["retries"] > 0:
+                self.free[key] = value["type"]
+        elif intent == "TIMEOUT_UPDATED" and key in self.held:
+            self.due["deadline", key] = value["deadline"] + TIMEOUT_CHECK_MS
+
+    def _leave(self, key: int) -> None:
+        self.free.pop(key, None)
+        self.held.pop(key, None)
+        self.due.pop(("deadline", key), None)
+        self.due.pop(("back-off", key), None)
+
+
+class HorizonReader:
+    """Feeds a horizon from the engine's log; reads only the headers of records that do not matter to it."""
+
+    def __init__(self, log: Any) -> None:
+        self.horizon = Horizon()
+        self.position = 0
+        self._reader: Any = log.newLogStreamReader()
+        self._reader.seekToFirstEvent()
+        self._metadata: Any = zeebe("protocol.impl.record.RecordMetadata")()
+        self._buffer: Any = jpype.JClass("org.agrona.concurrent.UnsafeBuffer")
+
+    def catch_up(self) -> bool:
+        """Read to the end of the log; say whether there was anything new."""
+        reader, metadata = self._reader, self._metadata
+        any_new = False
+        while reader.hasNext():
+            any_new = True
+            event = reader.next()
+            event.readMetadata(metadata)
+            value_type = str(metadata.getValueType())
+            if value_type in ("JOB", "JOB_BATCH", "TIMER") and str(metadata.getRecordType()) == "EVENT":
+                length = int(event.getValueLength())
+                target = jpype.JArray(jpype.JByte)(length)
+                event.getValueBuffer().getBytes(int(event.getValueOffset()), target)
+                value = unpack(bytes(memoryview(target).cast("B")))
+                self.horizon.apply(value_type, str(metadata.getIntent()), int(event.getKey()), value)
+            self.position = int(event.getPosition())
+        return any_new
+
+    def close(self) -> None:
+        """Let go of the reader."""
+        self._reader.close()

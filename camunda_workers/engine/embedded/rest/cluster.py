@@ -1,0 +1,70 @@
+"""Topology, status, licence, who am I."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from camunda_workers.engine.embedded.rest.context import engine_of
+from camunda_workers.engine.embedded.version import ENGINE_VERSION
+
+
+async def topology(request: Request) -> Response:
+    """One broker, one partition: this process."""
+    port = urlsplit(f"//{engine_of(request).grpc_address}").port
+    health = "healthy" if engine_of(request).healthy() else "unhealthy"
+    broker = {
+        "nodeId": 0,
+        "host": "127.0.0.1",
+        "port": port,
+        "partitions": [{"partitionId": 1, "role": "leader", "health": health}],
+        "version": ENGINE_VERSION,
+    }
+    body = {
+        "brokers": [broker],
+        "clusterId": "embedded",
+        "clusterSize": 1,
+        "partitionsCount": 1,
+        "replicationFactor": 1,
+        "gatewayVersion": ENGINE_VERSION,
+        "lastCompletedChangeId": "-1",
+    }
+    return JSONResponse(body)
+
+
+async def status(request: Request) -> Response:
+    """204 when the engine works, 503 when not."""
+    return Response(status_code=204 if engine_of(request).healthy() else 503)
+
+
+async def license_status(request: Request) -> Response:
+    """The engine runs without a licence key: non-production use."""
+    return JSONResponse({"validLicense": False, "licenseType": "unknown", "isCommercial": False, "expiresAt": None})
+
+
+async def me(request: Request) -> Response:
+    """No authentication on loopback: everybody is the same development user."""
+    body = {
+        "username": "development",
+        "displayName": "Development user",
+        "email": None,
+        "authorizedComponents": ["*"],
+        "tenants": [{"tenantId": "<default>", "name": "Default", "description": None}],
+        "groups": [],
+        "roles": [],
+        "salesPlanType": None,
+        "c8Links": {},
+        "canLogout": False,
+    }
+    return JSONResponse(body)
+
+
+ROUTES = [
+    Route("/v2/topology", topology),
+    Route("/v2/status", status),
+    Route("/v2/license", license_status),
+    Route("/v2/authentication/me", me),
+]

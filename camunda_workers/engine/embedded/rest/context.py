@@ -1,0 +1,21 @@
+"""What every handler works on, kept on the application's state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+
+if TYPE_CHECKING:
+    from camunda_workers.engine.embedded.bridge import Bridge
+    from camunda_workers.engine.embedded.engine import EmbeddedEngine
+
+
+def engine_of(request: Request) -> EmbeddedEngine:
+    """Return the engine that is served."""
+    return request.app.state.engine
+
+
+def bridge_of(request: Request) -> Bridge:
+    """Return the way to execute commands."""
+    return engine_of(request).bridge

@@ -1,0 +1,57 @@
+"""Errors as Camunda's REST API shows them: problem details (RFC 9457) with its titles."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from camunda_workers import errors
+
+_STATUS: dict[type[errors.EngineError], tuple[int, str]] = {
+    errors.InvalidArgument: (400, "INVALID_ARGUMENT"),
+    errors.NotFound: (404, "NOT_FOUND"),
+    errors.AlreadyExists: (409, "ALREADY_EXISTS"),
+    errors.InvalidState: (409, "INVALID_STATE"),
+    errors.BackPressure: (503, "RESOURCE_EXHAUSTED"),
+    errors.EngineUnavailable: (503, "UNAVAILABLE"),
+    errors.DeadlineExceeded: (504, "DEADLINE_EXCEEDED"),
+    errors.PermissionDenied: (403, "FORBIDDEN"),
+    errors.Unauthenticated: (401, "UNAUTHORIZED"),
+    errors.NotSupported: (501, "NOT_IMPLEMENTED"),
+}
+
+
+class BadRequest(errors.InvalidArgument):
+    """A body or parameter that cannot be read; answered with Camunda's title for those."""
+
+
+def problem(status: int, title: str, detail: str, instance: str) -> JSONResponse:
+    """Return a problem-detail response."""
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, "instance": instance}
+    return JSONResponse(body, status_code=status, media_type="application/problem+json")
+
+
+def of_engine_error(error: errors.EngineError, instance: str) -> JSONResponse:
+    """Return the response for one of our errors."""
+    if isinstance(error, BadRequest):
+        return problem(400, "Bad Request", str(error), instance)
+    status, title = _STATUS.get(type(error), (500, "INTERNAL"))
+    return problem(status, title, str(error), instance)
+
+
+async def on_engine_error(request: Request, error: Exception) -> Response:
+    """Starlette's handler for errors of our tree."""
+    assert isinstance(error, errors.EngineError)
+    return of_engine_error(error, request.url.path)
+
+
+async def on_http_error(request: Request, error: Exception) -> Response:
+    """Starlette's handler for unknown paths, wrong methods and the like."""
+    assert isinstance(error, HTTPException)
+    return problem(error.status_code, error.detail, f"{request.method} {request.url.path}: {error.detail}", request.url.path)
+
+
+Handler = Callable[[Request], Awaitable[Response]]

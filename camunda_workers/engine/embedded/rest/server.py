@@ -1,0 +1,72 @@
+"""The HTTP server of the REST face: loopback only."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from camunda_workers.errors import ConfigurationError, MissingExtra
+
+if TYPE_CHECKING:
+    from camunda_workers.engine.embedded.engine import EmbeddedEngine
+
+
+class RestServer:
+    """A running uvicorn server in this event loop."""
+
+    def __init__(self, server: Any, serving: asyncio.Task[None]) -> None:
+        self._server = server
+        self._serving = serving
+
+    async def stop(self, grace: float | None) -> None:
+        """Stop serving; requests under way are cut off after ``grace`` seconds (at once by default)."""
+        self._server.should_exit = True
+        self._server.force_exit = not grace
+        await self._serving
+
+
+async def start_rest(engine: EmbeddedEngine, port: int) -> tuple[RestServer, int]:
+    """Serve the engine's REST API.
+
+    Args:
+        engine: what to serve.
+        port: where to listen; 0 takes a free port.
+
+    Returns:
+        The server and its port.
+
+    Raises:
+        ConfigurationError: the port is taken.
+        MissingExtra: starlette or uvicorn is not installed.
+    """
+    try:
+        import uvicorn
+
+        from camunda_workers.engine.embedded.rest.app import create_app
+    except ModuleNotFoundError:
+        raise MissingExtra("embedded", "The REST API of the embedded engine") from None
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError as error:
+        listener.close()
+        raise ConfigurationError(f"REST port {port} is taken: choose another one, or 0 for a free one") from error
+    config = uvicorn.Config(create_app(engine), log_config=None, access_log=False, lifespan="off", ws="none", timeout_graceful_shutdown=1)
+
+    class Server(uvicorn.Server):
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield  # the process's signals belong to whoever started the engine
+
+    server = Server(config)
+    serving = asyncio.create_task(server.serve([listener]), name="camunda-workers-rest")
+    while not server.started:
+        if serving.done():
+            serving.result()
+            raise ConfigurationError("the REST server stopped at once")
+        await asyncio.sleep(0.001)
+    return RestServer(server, serving), listener.getsockname()[1]

@@ -1,0 +1,169 @@
+"""Wires Camunda's engine from its public classes: scheduler, log, state, stream processor.
+
+This is the one place that names the engine's constructors; ``tests/contract`` notices when a version moves one of them.
+"""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import jpype
+
+from camunda_workers.engine.embedded.java import ZEEBE, construct_hidden, java_class, zeebe
+
+State = Literal["memory", "rocksdb"]
+
+PARTITION = 1
+
+TIMEOUT_CHECK_MS = 1000
+"""How often the engine looks for jobs past their deadline: a timeout shows at most this much later."""
+
+
+@dataclass(slots=True)
+class Wired:
+    """A running engine's Java parts.
+
+    Attributes:
+        clock: the engine's ``ControlledActorClock``.
+        log: its ``LogStream``.
+        processor: its ``StreamProcessor``.
+    """
+
+    clock: Any
+    log: Any
+    processor: Any
+    _scheduler: Any
+    _database: Any
+    _folder: Path | None
+
+    def close(self) -> None:
+        """Stop the engine and let go of what it holds; blocks a few milliseconds."""
+        self.processor.closeAsync().join()
+        self.log.close()
+        self._database.close()
+        self._scheduler.stop()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+@functools.cache
+def _proxies() -> tuple[Any, Any, Any]:
+    @jpype.JImplements(ZEEBE + "stream.api.InterPartitionCommandSender")
+    class Loopback:
+        """Commands to other partitions come back to this one: there is only one."""
+
+        def __init__(self) -> None:
+            self.writer: Any = None
+
+        @jpype.JOverride
+        def sendCommand(self, partition: Any, value_type: Any, intent: Any, *rest: Any) -> None:
+            # Three overloads: (value), (key, value), (key, value, authorization).
+            key, value = (None, rest[0]) if len(rest) == 1 else (rest[0], rest[1])
+            metadata = zeebe("protocol.impl.record.RecordMetadata")().recordType(zeebe("protocol.record.RecordType").COMMAND)
+            metadata.valueType(value_type).intent(intent)
+            if len(rest) == 3 and rest[2] is not None:
+                metadata.authorization(rest[2])
+            entry_of = zeebe("logstreams.log.LogAppendEntry").of
+            entry = entry_of(metadata, value) if key is None else entry_of(jpype.JLong(int(key)), metadata, value)
+            self.writer.tryWrite(zeebe("logstreams.log.WriteContext").interPartition(), entry)
+
+    @jpype.JImplements(ZEEBE + "engine.processing.streamprocessor.TypedRecordProcessorFactory")
+    class Processors:
+        def __init__(self, loopback: Any, streamer: Any, security: Any) -> None:
+            self._loopback, self._streamer, self._security = loopback, streamer, security
+
+        @jpype.JOverride
+        def createProcessors(self, context: Any) -> Any:
+            subscriptions = zeebe("engine.processing.message.command.SubscriptionCommandSender")(context.getPartitionId(), self._loopback)
+            return zeebe("engine.processing.EngineProcessors").createEngineProcessors(
+                context,
+                1,
+                subscriptions,
+                self._loopback,
+                zeebe("util.FeatureFlags").createDefault(),
+                self._streamer,
+                java_class("io.camunda.search.clients.SearchClientsProxy").noop(),
+                java_class("io.camunda.security.auth.BrokerRequestAuthorizationConverter")(self._security),
+            )
+
+    @jpype.JImplements("java.util.function.Supplier")
+    class Meters:
+        @jpype.JOverride
+        def get(self) -> Any:
+            return java_class("io.micrometer.core.instrument.simple.SimpleMeterRegistry")()
+
+    return Loopback, Processors, Meters
+
+
+def _database(state: State) -> tuple[Any, Path | None]:
+    if state == "memory":
+        return zeebe("process.test.engine.db.InMemoryDbFactory")().createDb(), None
+    folder = Path(tempfile.mkdtemp(prefix="camunda-workers-"))
+    settings = zeebe("db.AccessMetricsConfiguration")
+    factory = zeebe("db.impl.rocksdb.ZeebeRocksDbFactory")(
+        zeebe("db.impl.rocksdb.RocksDbConfiguration")(),
+        zeebe("db.ConsistencyChecksSettings")(),
+        settings(zeebe("db.AccessMetricsConfiguration$Kind").NONE, PARTITION),
+        _proxies()[2](),
+    )
+    return factory.createDb(java_class("java.io.File")(str(folder / "runtime"))), folder
+
+
+@functools.cache
+def _quieten() -> Any:
+    # The engine registers one gauge twice at every start and micrometer warns about it on stderr. Java keeps loggers, and with them
+    # their levels, only as long as somebody refers to them: the cache does.
+    logger = java_class("java.util.logging.Logger").getLogger("io.micrometer")
+    logger.setLevel(java_class("java.util.logging.Level").SEVERE)
+    return logger
+
+
+def wire(*, state: State, response_writer: Any, job_streamer: Any) -> tuple[Wired, Any]:
+    """Build and start an engine.
+
+    Args:
+        state: where its state lives; ``memory`` starts faster and is for tests, ``rocksdb`` stays fast with thousands of open instances.
+        response_writer: a ``CommandResponseWriter``.
+        job_streamer: a ``JobStreamer``.
+
+    Returns:
+        The running parts, and the writer of its log.
+    """
+    loopback_class, processors_class, _ = _proxies()
+    _quieten()
+    clock = zeebe("scheduler.clock.ControlledActorClock")()
+    builder = zeebe("scheduler.ActorScheduler").newActorScheduler().setActorClock(clock)
+    scheduler = builder.setCpuBoundActorThreadCount(1).setIoBoundActorThreadCount(1).build()
+    scheduler.start()
+    meters = java_class("io.micrometer.core.instrument.simple.SimpleMeterRegistry")()
+    log_builder = zeebe("logstreams.log.LogStream").builder().withPartitionId(PARTITION).withClock(clock).withMeterRegistry(meters)
+    log = log_builder.withLogStorage(construct_hidden("process.test.engine.InMemoryLogStorage")).build()
+    writer = log.newLogStreamWriter()
+    loopback = loopback_class()
+    loopback.writer = log.newLogStreamWriter()
+    security = java_class("io.camunda.security.configuration.SecurityConfiguration")()
+    security.getAuthorizations().setEnabled(False)
+    database, folder = _database(state)
+    interval = java_class("java.time.Duration").ofMillis(TIMEOUT_CHECK_MS)
+    configuration = zeebe("engine.EngineConfiguration")().setJobsTimeoutCheckerPollingInterval(interval)
+    engine = zeebe("engine.Engine")(processors_class(loopback, job_streamer, security), configuration, security)
+    processor = (
+        zeebe("stream.impl.StreamProcessor")
+        .builder()
+        .logStream(log)
+        .zeebeDb(database)
+        .commandResponseWriter(response_writer)
+        .partitionCommandSender(loopback)
+        .recordProcessors(java_class("java.util.List").of(engine))
+        .actorSchedulingService(scheduler)
+        .clock(zeebe("stream.impl.ControllableStreamClockImpl")(clock))
+        .meterRegistry(meters)
+        .build()
+    )
+    processor.openAsync(False).join()
+    return Wired(clock, log, processor, scheduler, database, folder), writer

@@ -1,0 +1,318 @@
+"""Settings: the environment and ``camunda-workers.toml``.
+
+This is the only module that reads the environment. Addresses and secrets come from there, under Camunda's own names; facts about a project
+(where its diagrams are, which workers it has) come from its ``camunda-workers.toml``. One described model per area, composed into `Settings`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self
+from urllib.parse import urlsplit
+
+import platformdirs
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from camunda_workers.errors import ConfigurationError
+
+PROJECT_FILE = "camunda-workers.toml"
+"""The project file's name."""
+
+_APP = "camunda-workers"
+
+
+def _env(*names: str) -> AliasChoices:
+    """The environment variables a setting is read from, the preferred one first."""
+    return AliasChoices(*names)
+
+
+class _Area(BaseSettings):
+    model_config = SettingsConfigDict(env_ignore_empty=True, populate_by_name=True, extra="ignore", frozen=True)
+
+
+class ConnectionSettings(_Area):
+    """Where the engine is and who asks; names as Camunda's own clients use them."""
+
+    grpc_address: str = Field(
+        default="127.0.0.1:26500",
+        validation_alias=_env("ZEEBE_GRPC_ADDRESS", "CAMUNDA_GRPC_ADDRESS", "ZEEBE_ADDRESS"),
+        description="The gateway's gRPC address: host:port, or with grpc:// or http:// (plain), grpcs:// or https:// (TLS).",
+    )
+    rest_address: str = Field(
+        default="http://127.0.0.1:8080",
+        validation_alias=_env("CAMUNDA_REST_ADDRESS", "ZEEBE_REST_ADDRESS"),
+        description="The base of the REST API, without /v2.",
+    )
+    client_id: str | None = Field(
+        default=None, validation_alias=_env("CAMUNDA_CLIENT_ID", "ZEEBE_CLIENT_ID"), description="OAuth client id."
+    )
+    client_secret: SecretStr | None = Field(
+        default=None, validation_alias=_env("CAMUNDA_CLIENT_SECRET", "ZEEBE_CLIENT_SECRET"), description="OAuth client secret."
+    )
+    oauth_url: str | None = Field(
+        default=None,
+        validation_alias=_env("CAMUNDA_OAUTH_URL", "ZEEBE_AUTHORIZATION_SERVER_URL"),
+        description="Where tokens are asked for.",
+    )
+    token_audience: str | None = Field(
+        default=None,
+        validation_alias=_env("CAMUNDA_TOKEN_AUDIENCE", "ZEEBE_TOKEN_AUDIENCE"),
+        description="The audience tokens are asked for.",
+    )
+    token_scope: str | None = Field(
+        default=None, validation_alias=_env("CAMUNDA_TOKEN_SCOPE", "ZEEBE_TOKEN_SCOPE"), description="The scope tokens are asked for."
+    )
+    basic_username: str | None = Field(
+        default=None, validation_alias=_env("CAMUNDA_BASIC_AUTH_USERNAME"), description="User name, without OAuth."
+    )
+    basic_password: SecretStr | None = Field(
+        default=None, validation_alias=_env("CAMUNDA_BASIC_AUTH_PASSWORD"), description="Password, without OAuth."
+    )
+    tenant_ids: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), validation_alias=_env("CAMUNDA_TENANT_IDS", "CAMUNDA_TENANT_ID"), description="Whose jobs are worked, comma-separated."
+    )
+    request_timeout: float = Field(
+        default=10.0,
+        gt=0,
+        validation_alias=_env("CAMUNDA_WORKERS_REQUEST_TIMEOUT"),
+        description="Seconds one attempt of a command may take.",
+    )
+
+    @field_validator("tenant_ids", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("rest_address", mode="after")
+    @classmethod
+    def _base(cls, value: str) -> str:
+        base = value.strip().rstrip("/").removesuffix("/v2")
+        if "://" not in base:
+            base = f"http://{base}"
+        parts = urlsplit(base)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("must be an address like http://127.0.0.1:8080")
+        return base
+
+    @model_validator(mode="after")
+    def _whole_credentials(self) -> Self:
+        given = {"CAMUNDA_CLIENT_ID": self.client_id, "CAMUNDA_CLIENT_SECRET": self.client_secret, "CAMUNDA_OAUTH_URL": self.oauth_url}
+        missing = [name for name, value in given.items() if value is None]
+        if self.client_id is not None and missing:
+            raise ValueError(f"OAuth needs all three of {', '.join(given)}; {' and '.join(missing)} not set")
+        if self.basic_username is not None and self.basic_password is None:
+            raise ValueError("CAMUNDA_BASIC_AUTH_USERNAME is set without CAMUNDA_BASIC_AUTH_PASSWORD")
+        return self
+
+
+class StorageSettings(_Area):
+    """Where files of ours are kept."""
+
+    data_dir: Path = Field(
+        default_factory=lambda: Path(platformdirs.user_data_dir(_APP, appauthor=False)),
+        validation_alias=_env("CAMUNDA_WORKERS_DATA_DIR"),
+        description="What must not be lost: the event log, the durable engine's state.",
+    )
+    cache_dir: Path = Field(
+        default_factory=lambda: Path(platformdirs.user_cache_dir(_APP, appauthor=False)),
+        validation_alias=_env("CAMUNDA_WORKERS_CACHE_DIR"),
+        description="What can be fetched or built again: engine jars, the class-data archive.",
+    )
+
+    @field_validator("data_dir", "cache_dir", mode="after")
+    @classmethod
+    def _home(cls, value: Path) -> Path:
+        return value.expanduser()
+
+
+class AiSettings(_Area):
+    """The model that AI tasks ask; without one they hand over to people."""
+
+    ai_base_url: str | None = Field(
+        default=None, validation_alias=_env("CAMUNDA_WORKERS_AI_BASE_URL"), description="Any OpenAI-compatible endpoint, /v1 included."
+    )
+    ai_model: str | None = Field(default=None, validation_alias=_env("CAMUNDA_WORKERS_AI_MODEL"), description="The model's name there.")
+    ai_api_key: SecretStr | None = Field(default=None, validation_alias=_env("CAMUNDA_WORKERS_AI_API_KEY"), description="Its key.")
+
+
+class EngineSettings(_Area):
+    """Which engine is run here."""
+
+    engine_version: str = Field(
+        default="8.8.21",
+        validation_alias=_env("CAMUNDA_WORKERS_ENGINE_VERSION"),
+        description="The version of Zeebe that is fetched and embedded.",
+    )
+
+
+class Settings(ConnectionSettings, StorageSettings, AiSettings, EngineSettings):
+    """All settings of the process. Arguments go before the environment.
+
+    Raises:
+        ConfigurationError: a value cannot be used; the text names the environment variable.
+    """
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ConfigurationError("; ".join(_setting_problems(type(self), error))) from error
+
+    @classmethod
+    def describe(cls) -> list[tuple[str, str, str]]:
+        """Every setting as (environment variable, default, what it is), for help texts and docs."""
+        return [
+            (_variable(cls, name), _shown_default(name, field.get_default()), field.description or "")
+            for name, field in cls.model_fields.items()
+        ]
+
+
+def _shown_default(name: str, value: Any) -> str:
+    if name in StorageSettings.model_fields:
+        return "the platform's user folder"
+    return "" if value is None or value == () else str(value)
+
+
+def _variable(model: type[Settings], field: str) -> str:
+    alias = model.model_fields[field].validation_alias
+    return str(alias.choices[0]) if isinstance(alias, AliasChoices) else field
+
+
+def _setting_problems(model: type[Settings], error: ValidationError) -> list[str]:
+    result: list[str] = []
+    for problem in error.errors(include_input=False, include_url=False):
+        message = problem["msg"].removeprefix("Value error, ")
+        where = str(problem["loc"][0]) if problem["loc"] else ""
+        name = _variable(model, where) if where in model.model_fields else where
+        result.append(f"{name}: {message}" if name else message)
+    return result
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ProjectSection(_Section):
+    """``[project]``: what the project is called."""
+
+    name: str = Field(default="", description="Shown in titles; the folder's name when empty.")
+
+
+class DeploySection(_Section):
+    """``[deploy]``: what is deployed."""
+
+    paths: list[str] = Field(default_factory=list[str], description="Files and folders, relative to the project file.")
+
+
+class WorkersSection(_Section):
+    """``[workers]``: which workers there are."""
+
+    modules: list[str] = Field(default_factory=list[str], description='Routers as "package.module:name".')
+
+    @field_validator("modules", mode="after")
+    @classmethod
+    def _references(cls, value: list[str]) -> list[str]:
+        return [_reference(one) for one in value]
+
+
+class DemoSection(_Section):
+    """``[demo]``: what ``camunda-workers demo`` runs."""
+
+    run: str | None = Field(default=None, description='A function as "package.module:name".')
+
+    @field_validator("run", mode="after")
+    @classmethod
+    def _is_reference(cls, value: str | None) -> str | None:
+        return value if value is None else _reference(value)
+
+
+class ProjectFile(_Section):
+    """A project's ``camunda-workers.toml``."""
+
+    FILE_NAME: ClassVar[str] = PROJECT_FILE
+
+    project: ProjectSection = Field(default_factory=ProjectSection)
+    deploy: DeploySection = Field(default_factory=DeploySection)
+    workers: WorkersSection = Field(default_factory=WorkersSection)
+    demo: DemoSection = Field(default_factory=DemoSection)
+
+    _path: Path = PrivateAttr(default=Path(PROJECT_FILE))
+
+    @property
+    def path(self) -> Path:
+        """The file itself, absolute."""
+        return self._path
+
+    @property
+    def root(self) -> Path:
+        """The folder the file lies in: what its paths are relative to and what its modules are imported from."""
+        return self._path.parent
+
+    @property
+    def name(self) -> str:
+        """The project's name, or its folder's."""
+        return self.project.name or self.root.name
+
+    def deploy_paths(self) -> list[Path]:
+        """``[deploy] paths`` as absolute paths."""
+        return [self.root / path for path in self.deploy.paths]
+
+
+def find_project_file(start: Path | None = None) -> Path | None:
+    """The nearest ``camunda-workers.toml`` in a folder or above it; the current folder when none is given."""
+    folder = (start or Path.cwd()).resolve()
+    return next((found for parent in (folder, *folder.parents) if (found := parent / PROJECT_FILE).is_file()), None)
+
+
+def load_project(path: Path | str | None = None) -> ProjectFile:
+    """Read a project file.
+
+    Args:
+        path: the file, or a folder it lies in or above; the current folder when none is given.
+
+    Raises:
+        ConfigurationError: there is none, or it is wrong; the text names the file, the key and what to do.
+    """
+    given = Path(path) if path is not None else None
+    file = given.resolve() if given is not None and not given.is_dir() else find_project_file(given)
+    if file is None or not file.is_file():
+        raise ConfigurationError(
+            f"no {PROJECT_FILE} found in {(given or Path.cwd()).resolve()} or above: go to your project's folder, or make one with 'camunda-workers new'"
+        )
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{file}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{file}: is not UTF-8 text; save it as UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{file}: is not TOML: {error}") from error
+    try:
+        project = ProjectFile.model_validate(values)
+    except ValidationError as error:
+        raise ConfigurationError("; ".join(f"{file}: {problem}" for problem in _project_problems(error))) from error
+    project._path = file  # pyright: ignore[reportPrivateUsage]
+    return project
+
+
+def _reference(value: str) -> str:
+    module, colon, name = value.partition(":")
+    if not colon or not name.isidentifier() or not all(part.isidentifier() for part in module.split(".")):
+        raise ValueError(f"'{value}' is not of the form 'package.module:name'")
+    return value
+
+
+def _project_problems(error: ValidationError) -> list[str]:
+    result: list[str] = []
+    for problem in error.errors(include_url=False):
+        section, *rest = [str(part) for part in problem["loc"]]
+        key = f"[{section}] {'.'.join(rest)}".strip()
+        if problem["type"] == "extra_forbidden":
+            model = ProjectFile.model_fields[section].annotation if rest else ProjectFile
+            known = ", ".join(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else ""
+            result.append(f"{key} is not known here; known: {known}")
+        else:
+            result.append(f"{key}: {problem['msg'].removeprefix('Value error, ')}")
+    return result

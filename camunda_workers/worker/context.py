@@ -1,0 +1,314 @@
+"""What a worker function can know and do about its job."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, Protocol, cast
+
+import structlog
+from pydantic_core import from_json
+
+from camunda_workers.client.business_id import business_id_of
+from camunda_workers.client.proto import gateway_pb2 as pb
+from camunda_workers.errors import CamundaWorkersError, NotFound
+
+
+class JobKind(StrEnum):
+    """What a job stands for."""
+
+    BPMN_ELEMENT = "BPMN_ELEMENT"
+    EXECUTION_LISTENER = "EXECUTION_LISTENER"
+    TASK_LISTENER = "TASK_LISTENER"
+    AD_HOC_SUB_PROCESS = "AD_HOC_SUB_PROCESS"
+    UNKNOWN = "UNKNOWN"
+    """A kind that is newer than this package."""
+
+
+class ListenerEvent(StrEnum):
+    """What a listener's job was made for."""
+
+    CREATING = "CREATING"
+    ASSIGNING = "ASSIGNING"
+    UPDATING = "UPDATING"
+    COMPLETING = "COMPLETING"
+    CANCELING = "CANCELING"
+    START = "START"
+    END = "END"
+    UNKNOWN = "UNKNOWN"
+    """An event that is newer than this package."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListenedUserTask:
+    """The user task that a task listener's job is about, as it would be after the change.
+
+    Attributes:
+        key: the user task's key.
+        action: what the caller named the action (``complete``, ``approve`` ...).
+        assignee: the task's assignee; Camunda does not tell who made the call.
+        candidate_users: users who may claim it.
+        candidate_groups: groups whose members may claim it.
+        changed_attributes: what an update changes.
+        due_date: ISO 8601.
+        follow_up_date: ISO 8601.
+        form_key: key of its Camunda form.
+        priority: 0 to 100.
+    """
+
+    key: int | None = None
+    action: str | None = None
+    assignee: str | None = None
+    candidate_users: Sequence[str] = ()
+    candidate_groups: Sequence[str] = ()
+    changed_attributes: Sequence[str] = ()
+    due_date: str | None = None
+    follow_up_date: str | None = None
+    form_key: int | None = None
+    priority: int | None = None
+
+
+class TimeoutGateway(Protocol):
+    """The one call about a job that its function may make itself."""
+
+    async def update_job_timeout(self, job_key: int, timeout: timedelta) -> None:
+        """Sets a running job's timeout, counted from now."""
+        ...
+
+
+class JobContext:
+    """A running job: what the engine says of it, and what its function may ask for.
+
+    A parameter of this type gets it; anything called from the function finds it with `current_job`.
+
+    Args:
+        job: the job as the gateway sent it.
+        gateway: where its timeout can be extended.
+        timeout: how long the engine waits for the outcome.
+    """
+
+    def __init__(self, job: pb.ActivatedJob, *, gateway: TimeoutGateway, timeout: timedelta) -> None:
+        self._job = job
+        self._gateway = gateway
+        self._cancelled: str | None = None
+        # The engine's deadline is in the engine's time, which may be wrong or virtual. Whether a result is still worth sending is decided by
+        # the time that passed here.
+        self._expires = time.monotonic() + timeout.total_seconds()
+
+    @property
+    def key(self) -> int:
+        """The job's key."""
+        return self._job.key
+
+    @property
+    def type(self) -> str:
+        """The job's type."""
+        return self._job.type
+
+    @cached_property
+    def kind(self) -> JobKind:
+        """Whether this is a task's job or a listener's."""
+        return _kind(self._job.kind)
+
+    @cached_property
+    def listener_event(self) -> ListenerEvent | None:
+        """What the listener listens to; ``None`` for a job that is no listener's."""
+        if self.kind not in (JobKind.EXECUTION_LISTENER, JobKind.TASK_LISTENER):
+            return None
+        return _listener_event(self._job.listenerEventType)
+
+    @property
+    def process_instance_key(self) -> int:
+        """The process instance's key."""
+        return self._job.processInstanceKey
+
+    @property
+    def process_definition_key(self) -> int:
+        """The process definition's key."""
+        return self._job.processDefinitionKey
+
+    @property
+    def process_version(self) -> int:
+        """The process definition's version."""
+        return self._job.processDefinitionVersion
+
+    @property
+    def bpmn_process_id(self) -> str:
+        """The process's id in the diagram."""
+        return self._job.bpmnProcessId
+
+    @property
+    def element_id(self) -> str:
+        """The element's id in the diagram."""
+        return self._job.elementId
+
+    @property
+    def element_instance_key(self) -> int:
+        """The element instance's key: the same for every try and every redelivery of this work."""
+        return self._job.elementInstanceKey
+
+    @property
+    def retries(self) -> int:
+        """Tries that are left, this one included."""
+        return self._job.retries
+
+    @property
+    def deadline(self) -> datetime:
+        """When the engine gives the job to someone else, in the engine's time; extensions are not included."""
+        return datetime.fromtimestamp(self._job.deadline / 1000, UTC)
+
+    @property
+    def worker(self) -> str:
+        """The worker's name as the engine knows it."""
+        return self._job.worker
+
+    @property
+    def tenant_id(self) -> str:
+        """The tenant that owns the process instance."""
+        return self._job.tenantId
+
+    @cached_property
+    def headers(self) -> dict[str, str]:
+        """The task's custom headers."""
+        return cast("dict[str, str]", from_json(self.headers_json))
+
+    @cached_property
+    def variables(self) -> dict[str, Any]:
+        """All variables that were fetched: those the parameters name, or every one with ``fetch_variables=ALL``."""
+        return cast("dict[str, Any]", from_json(self.variables_json))
+
+    @property
+    def variables_json(self) -> str:
+        """The fetched variables as the engine sent them."""
+        return self._job.variables or "{}"
+
+    @property
+    def headers_json(self) -> str:
+        """The custom headers as the engine sent them."""
+        return self._job.customHeaders or "{}"
+
+    @property
+    def tags(self) -> Sequence[str]:
+        """The process instance's tags."""
+        return tuple(self._job.tags)
+
+    @cached_property
+    def business_id(self) -> str | None:
+        """The case this job belongs to."""
+        return business_id_of(self._job.tags)
+
+    @cached_property
+    def user_task(self) -> ListenedUserTask | None:
+        """The user task, in a task listener's job."""
+        return _user_task(self._job.userTask) if self._job.HasField("userTask") else None
+
+    @cached_property
+    def logger(self) -> structlog.typing.FilteringBoundLogger:
+        """A structlog logger with this job's keys bound."""
+        return structlog.get_logger("camunda_workers.job").bind(**self.log_keys())
+
+    def log_keys(self) -> Mapping[str, Any]:
+        """What every log line about this job carries."""
+        keys: dict[str, Any] = {
+            "job_type": self.type,
+            "job_key": self.key,
+            "bpmn_process_id": self.bpmn_process_id,
+            "process_instance_key": self.process_instance_key,
+            "element_id": self.element_id,
+            "element_instance_key": self.element_instance_key,
+        }
+        if self.business_id is not None:
+            keys["business_id"] = self.business_id
+        return keys
+
+    async def extend(self, timeout: timedelta) -> None:
+        """Asks the engine for more time, counted from now.
+
+        Raises:
+            NotFound: the job is no longer this worker's; `is_cancelled` says so from now on.
+            EngineError: the engine could not be asked.
+        """
+        started = time.monotonic()
+        try:
+            await self._gateway.update_job_timeout(self.key, timeout)
+        except NotFound:
+            self.cancel("the engine no longer has this job")
+            raise
+        self._expires = started + timeout.total_seconds()
+
+    def is_cancelled(self) -> bool:
+        """Whether the outcome is no longer wanted: the worker stops, or the job is not this worker's any more.
+
+        Functions that run in a thread cannot be interrupted; a long one asks now and then.
+        """
+        return self._cancelled is not None or self.remaining() <= 0
+
+    def remaining(self) -> float:
+        """Seconds until the engine gives the job to someone else, by this machine's clock."""
+        return self._expires - time.monotonic()
+
+    def cancel(self, reason: str) -> None:
+        """Marks the job as no longer wanted."""
+        self._cancelled = reason
+
+    @property
+    def cancel_reason(self) -> str | None:
+        """Why the outcome is no longer wanted; ``None`` while it is."""
+        return self._cancelled
+
+
+_current: ContextVar[JobContext] = ContextVar("camunda_workers_current_job")
+
+
+def current_job() -> JobContext:
+    """The job that is running here; also in a plain function's thread.
+
+    Raises:
+        CamundaWorkersError: no job is running here.
+    """
+    try:
+        return _current.get()
+    except LookupError:
+        raise CamundaWorkersError("current_job() was called where no job is running: call it from a worker function") from None
+
+
+def enter(context: JobContext) -> None:
+    """Makes this the current job of the running task; each job has a task of its own, so it is never reset."""
+    _current.set(context)
+
+
+def _kind(number: int) -> JobKind:
+    try:
+        return JobKind(pb.ActivatedJob.JobKind.Name(cast(Any, number)))
+    except ValueError:
+        return JobKind.UNKNOWN
+
+
+def _listener_event(number: int) -> ListenerEvent:
+    try:
+        return ListenerEvent(pb.ActivatedJob.ListenerEventType.Name(cast(Any, number)))
+    except ValueError:
+        return ListenerEvent.UNKNOWN
+
+
+def _user_task(task: pb.UserTaskProperties) -> ListenedUserTask:
+    def value(name: str) -> Any:
+        return getattr(task, name) if task.HasField(cast(Any, name)) else None
+
+    return ListenedUserTask(
+        key=value("userTaskKey"),
+        action=value("action"),
+        assignee=value("assignee") or None,
+        candidate_users=tuple(task.candidateUsers),
+        candidate_groups=tuple(task.candidateGroups),
+        changed_attributes=tuple(task.changedAttributes),
+        due_date=value("dueDate") or None,
+        follow_up_date=value("followUpDate") or None,
+        form_key=value("formKey"),
+        priority=value("priority"),
+    )

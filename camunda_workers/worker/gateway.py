@@ -1,0 +1,64 @@
+"""The narrow seam to the engine: all that the worker runtime needs of it.
+
+`camunda_workers.client.Client` has these methods, and so has the fake in the tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Protocol
+
+from camunda_workers.client.proto import gateway_pb2 as pb
+
+
+class JobGateway(Protocol):
+    """Calls about jobs. All raise `camunda_workers.errors.EngineError`."""
+
+    async def activate_jobs(
+        self,
+        type: str,  # noqa: A002 - Camunda's word for it
+        *,
+        worker: str,
+        timeout: timedelta,
+        max_jobs: int,
+        fetch_variables: Sequence[str] = (),
+        request_timeout: timedelta,
+    ) -> Sequence[pb.ActivatedJob]:
+        """Takes up to ``max_jobs`` jobs; waits up to ``request_timeout`` for the first one."""
+        ...
+
+    def stream_jobs(
+        self,
+        type: str,  # noqa: A002 - Camunda's word for it
+        *,
+        worker: str,
+        timeout: timedelta,
+        fetch_variables: Sequence[str] = (),
+    ) -> AsyncIterator[pb.ActivatedJob]:
+        """Jobs as they are created; ends or raises when the stream breaks."""
+        ...
+
+    async def complete_job(self, job_key: int, variables: str | Mapping[str, Any] | None = None, *, result: pb.JobResult | None = None) -> None:
+        """Ends a job well."""
+        ...
+
+    async def fail_job(
+        self,
+        job_key: int,
+        *,
+        retries: int,
+        message: str = "",
+        back_off: timedelta = timedelta(0),
+        variables: str | Mapping[str, Any] | None = None,
+    ) -> None:
+        """Ends this try of a job; no retries left raises an incident."""
+        ...
+
+    async def throw_error(self, job_key: int, code: str, message: str = "", variables: str | Mapping[str, Any] | None = None) -> None:
+        """Ends a job with a BPMN error."""
+        ...
+
+    async def update_job_timeout(self, job_key: int, timeout: timedelta) -> None:
+        """Sets a running job's timeout, counted from now."""
+        ...

@@ -1,0 +1,1 @@
+"""The document store: what was asked of the claimant, and what came."""

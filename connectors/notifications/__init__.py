@@ -1,0 +1,1 @@
+"""Letters to claimants and messages to the people who handle claims."""

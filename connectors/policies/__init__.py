@@ -1,0 +1,1 @@
+"""Policy administration: who is covered, since when, for how much."""

@@ -1,0 +1,62 @@
+"""Write camunda_workers/engine/embedded/jars.lock: what jgo resolves for the default engine version, hashed here and now.
+
+Run by `make lock` on a machine with network. Jars that nothing on the engine's path can reach are left out (DROPPED says which and why).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import httpx
+import jgo
+
+from camunda_workers.engine.embedded.fetch import trust
+from camunda_workers.engine.embedded.jars import DEFAULT_ENGINE_VERSION, ENGINE_COORDINATE, Jar, maven_repository
+
+HEADER = f"""\
+# The engine's jars, in class-path order: group:artifact:version[:classifier] sha256 size [platform]
+# Written by scripts/lock_jars.py (make lock).
+# engine {DEFAULT_ENGINE_VERSION}
+"""
+LOCK = Path(__file__).parent.parent / "camunda_workers/engine/embedded/jars.lock"
+DROPPED = {
+    # Native TLS for netty; only the Java gateway and client would use it, and netty falls back to the JDK's TLS.
+    "netty-tcnative-boringssl-static",
+}
+# One jar per system instead of one for all (73 MB); each holds x86-64 and arm64, Windows x86-64 only.
+ROCKSDB = {"linux64": "linux", "osx": "macos", "win64": "windows"}
+
+
+def main() -> None:
+    environment = jgo.build(f"{ENGINE_COORDINATE}:{DEFAULT_ENGINE_VERSION}")
+    lockfile = environment.lockfile
+    if lockfile is None:
+        raise SystemExit("jgo left no lock file behind")
+    files = {path.name: path for part in ("jars", "modules") for path in (environment.path / part).glob("*.jar")}
+    jars: list[Jar] = []
+    for found in lockfile.dependencies:
+        coordinate = ":".join(part for part in (found.groupId, found.artifactId, found.version, found.classifier) if part)
+        if found.artifactId in DROPPED:
+            continue
+        if found.artifactId == "rocksdbjni":
+            jars += [measure(f"{coordinate}:{classifier}", platform) for classifier, platform in ROCKSDB.items()]
+            continue
+        content = files[Jar(coordinate, "", 0).file_name].read_bytes()
+        jars.append(Jar(coordinate, hashlib.sha256(content).hexdigest(), len(content)))
+    jars.sort(key=lambda jar: jar.file_name)
+    lines = [" ".join(filter(None, (jar.coordinate, jar.sha256, str(jar.size), jar.platform))) for jar in jars]
+    LOCK.write_text(HEADER + "\n".join(lines) + "\n", encoding="utf-8")
+    print(f"{LOCK.name}: {len(jars)} jars, {sum(jar.size for jar in jars if jar.platform in ('', 'linux')) / 1e6:.0f} MB on Linux")
+
+
+def measure(coordinate: str, platform: str) -> Jar:
+    """Fetch a jar that jgo did not resolve itself, to learn its hash and size."""
+    path = Jar(coordinate, "", 0).repository_path
+    with httpx.Client(verify=trust(), follow_redirects=True, timeout=300) as client:
+        content = client.get(f"{maven_repository()}/{path}").raise_for_status().content
+    return Jar(coordinate, hashlib.sha256(content).hexdigest(), len(content), platform)
+
+
+if __name__ == "__main__":
+    main()

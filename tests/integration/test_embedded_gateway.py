@@ -1,0 +1,170 @@
+"""Long polls and streams of the embedded engine's gRPC gateway, and what it refuses."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc.aio
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from camunda_workers.client.proto import gateway_pb2 as pb
+from camunda_workers.client.stub import METHODS, GatewayStub
+from camunda_workers.engine.embedded import commands
+from camunda_workers.engine.embedded.engine import EmbeddedEngine
+from tests.support.diagrams import ONE_TASK
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.fixture
+async def engine() -> AsyncIterator[EmbeddedEngine]:
+    async with EmbeddedEngine() as running:
+        await running.bridge.execute(commands.deploy([("one-task.bpmn", ONE_TASK)]))
+        yield running
+
+
+@pytest.fixture
+async def stub(engine: EmbeddedEngine) -> AsyncIterator[GatewayStub]:
+    async with grpc.aio.insecure_channel(engine.grpc_address) as channel:
+        yield GatewayStub(channel)
+
+
+def polling(*, wait_ms: int, count: int = 10) -> pb.ActivateJobsRequest:
+    return pb.ActivateJobsRequest(type="work", worker="test", timeout=60_000, maxJobsToActivate=count, requestTimeout=wait_ms)
+
+
+async def start(engine: EmbeddedEngine, count: int = 1) -> None:
+    for _ in range(count):
+        await engine.bridge.execute(commands.create_instance(process_id="one-task"))
+
+
+async def collect(stub: GatewayStub, request: pb.ActivateJobsRequest) -> list[int]:
+    return [job.key async for answer in stub.ActivateJobs(request) for job in answer.jobs]
+
+
+async def until(condition: Any) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+async def test_a_long_poll_waits_for_work(engine: EmbeddedEngine, stub: GatewayStub) -> None:
+    poll = asyncio.create_task(collect(stub, polling(wait_ms=30_000)))
+    await until(lambda: "work" in engine.dispatch.served_types())
+    assert not poll.done()
+    await start(engine)
+    assert len(await poll) == 1
+
+
+async def test_an_empty_long_poll_ends_in_its_time(stub: GatewayStub) -> None:
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    assert await collect(stub, polling(wait_ms=200)) == []
+    assert 0.15 < loop.time() - begun < 5
+
+
+async def test_every_job_goes_to_one_poll_only(engine: EmbeddedEngine, stub: GatewayStub) -> None:
+    polls = [asyncio.create_task(collect(stub, polling(wait_ms=2_000, count=1))) for _ in range(20)]
+    await until(lambda: "work" in engine.dispatch.served_types())
+    await start(engine, 20)
+    keys = [key for poll in polls for key in await poll]
+    assert len(keys) == len(set(keys)) == 20
+
+
+async def test_a_cancelled_poll_keeps_no_job(engine: EmbeddedEngine, stub: GatewayStub) -> None:
+    for _ in range(20):
+        poll = stub.ActivateJobs(polling(wait_ms=30_000))
+        reading = asyncio.create_task(poll.read())
+        await asyncio.sleep(0)
+        await start(engine)
+        poll.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+    taken: set[int] = set()
+    async with asyncio.timeout(10):
+        while len(taken) < 20:
+            taken |= set(await collect(stub, polling(wait_ms=1_000, count=100)))
+    assert len(taken) == 20
+
+
+async def test_a_stream_gets_jobs_as_they_come_and_leaves_the_backlog_alone(engine: EmbeddedEngine, stub: GatewayStub) -> None:
+    await start(engine, 2)
+    stream = stub.StreamActivatedJobs(pb.StreamActivatedJobsRequest(type="work", worker="test", timeout=60_000))
+    pushed = asyncio.create_task(stream.read())
+    await until(lambda: "work" in engine.dispatch.served_types())
+    await start(engine)
+    async with asyncio.timeout(10):
+        job = await pushed
+    backlog = await collect(stub, polling(wait_ms=-1))
+    assert len(backlog) == 2
+    assert job.key not in backlog
+    stream.cancel()
+
+
+async def test_a_full_stream_leaves_jobs_to_polls(engine: EmbeddedEngine, stub: GatewayStub) -> None:
+    with engine.dispatch.streaming("work", "slow", 60_000, [], [], 3) as stream:
+        await start(engine, 10)
+        await until(lambda: stream.jobs.qsize() == 3)
+        assert len(await collect(stub, polling(wait_ms=-1, count=100))) == 7
+    # the stream is gone: what it had not sent comes back
+    assert len(await collect(stub, polling(wait_ms=2_000, count=100))) >= 1
+
+
+@pytest.mark.parametrize(
+    ("call", "request_message", "code", "words"),
+    [
+        ("CreateProcessInstance", pb.CreateProcessInstanceRequest(bpmnProcessId="no", version=-1), "NOT_FOUND", "none found"),
+        ("CreateProcessInstance", pb.CreateProcessInstanceRequest(bpmnProcessId="one-task", version=-1, variables="[1]"), "INVALID_ARGUMENT", "ARRAY"),
+        ("CreateProcessInstance", pb.CreateProcessInstanceRequest(bpmnProcessId="one-task", version=-1, variables="{"), "INVALID_ARGUMENT", "not JSON"),
+        ("CreateProcessInstance", pb.CreateProcessInstanceRequest(bpmnProcessId="one-task", version=-1, variables='{"x": NaN}'), "INVALID_ARGUMENT", "NaN"),
+        ("CreateProcessInstance", pb.CreateProcessInstanceRequest(bpmnProcessId="one-task", version=-1, variables='{"a":' * 5000 + "1" + "}" * 5000), "INVALID_ARGUMENT", "deep"),
+        ("CreateProcessInstance", pb.CreateProcessInstanceRequest(bpmnProcessId="one-task", version=-1, variables='{"x": ' + "9" * 30 + "}"), "INVALID_ARGUMENT", "variables"),
+        ("CompleteJob", pb.CompleteJobRequest(jobKey=1), "NOT_FOUND", "no such job"),
+        ("CompleteJob", pb.CompleteJobRequest(jobKey=1, result=pb.JobResult(type="what")), "INVALID_ARGUMENT", "what"),
+        ("FailJob", pb.FailJobRequest(jobKey=1, retries=1), "NOT_FOUND", ""),
+        ("CancelProcessInstance", pb.CancelProcessInstanceRequest(processInstanceKey=1), "NOT_FOUND", ""),
+        ("ResolveIncident", pb.ResolveIncidentRequest(incidentKey=1), "NOT_FOUND", ""),
+        ("EvaluateDecision", pb.EvaluateDecisionRequest(), "INVALID_ARGUMENT", "none was provided"),
+        ("DeployResource", pb.DeployResourceRequest(resources=[pb.Resource(name="x.bpmn", content=b"<no")]), "INVALID_ARGUMENT", "x.bpmn"),
+    ],
+)  # fmt: skip
+async def test_bad_calls_get_the_gateways_codes(stub: GatewayStub, call: str, request_message: Any, code: str, words: str) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await getattr(stub, call)(request_message)
+    assert refused.value.code().name == code
+    assert words in (refused.value.details() or "")
+
+
+@pytest.mark.parametrize(
+    "request_message",
+    [
+        pb.ActivateJobsRequest(type="", worker="w", timeout=1, maxJobsToActivate=1),
+        pb.ActivateJobsRequest(type="work", worker="w", timeout=0, maxJobsToActivate=1),
+        pb.ActivateJobsRequest(type="work", worker="w", timeout=1, maxJobsToActivate=0),
+    ],
+)
+async def test_bad_polls_are_refused(stub: GatewayStub, request_message: pb.ActivateJobsRequest) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await collect(stub, request_message)
+    assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_every_call_of_the_protocol_is_served(engine: EmbeddedEngine) -> None:
+    async with grpc.aio.insecure_channel(engine.grpc_address) as channel:
+        stub = GatewayStub(channel)
+        for method in METHODS.values():
+            request = method.request()
+            try:
+                if method.streaming:
+                    call = getattr(stub, method.name)(request)
+                    await call.read()
+                    call.cancel()
+                else:
+                    await getattr(stub, method.name)(request)
+            except grpc.aio.AioRpcError as error:
+                assert error.code() not in (grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.INTERNAL), (method.name, error.details())
+        health = health_pb2_grpc.HealthStub(channel)
+        answer = await health.Check(health_pb2.HealthCheckRequest())  # pyright: ignore
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
