@@ -8,11 +8,22 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from camunda_workers.errors import ConfigurationError
@@ -23,13 +34,14 @@ PROJECT_FILE = "camunda-workers.toml"
 _APP = "camunda-workers"
 
 
-def _env(*names: str) -> AliasChoices:
-    """The environment variables a setting is read from, the preferred one first."""
-    return AliasChoices(*names)
-
-
 class _Area(BaseSettings):
     model_config = SettingsConfigDict(env_ignore_empty=True, populate_by_name=True, extra="ignore", frozen=True)
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ConfigurationError("; ".join(_setting_problems(type(self), error))) from error
 
 
 class ConnectionSettings(_Area):
@@ -37,46 +49,50 @@ class ConnectionSettings(_Area):
 
     grpc_address: str = Field(
         default="127.0.0.1:26500",
-        validation_alias=_env("ZEEBE_GRPC_ADDRESS", "CAMUNDA_GRPC_ADDRESS", "ZEEBE_ADDRESS"),
+        validation_alias=AliasChoices("ZEEBE_GRPC_ADDRESS", "CAMUNDA_GRPC_ADDRESS", "ZEEBE_ADDRESS"),
         description="The gateway's gRPC address: host:port, or with grpc:// or http:// (plain), grpcs:// or https:// (TLS).",
     )
     rest_address: str = Field(
         default="http://127.0.0.1:8080",
-        validation_alias=_env("CAMUNDA_REST_ADDRESS", "ZEEBE_REST_ADDRESS"),
+        validation_alias=AliasChoices("CAMUNDA_REST_ADDRESS", "ZEEBE_REST_ADDRESS"),
         description="The base of the REST API, without /v2.",
     )
     client_id: str | None = Field(
-        default=None, validation_alias=_env("CAMUNDA_CLIENT_ID", "ZEEBE_CLIENT_ID"), description="OAuth client id."
+        default=None, validation_alias=AliasChoices("CAMUNDA_CLIENT_ID", "ZEEBE_CLIENT_ID"), description="OAuth client id."
     )
     client_secret: SecretStr | None = Field(
-        default=None, validation_alias=_env("CAMUNDA_CLIENT_SECRET", "ZEEBE_CLIENT_SECRET"), description="OAuth client secret."
+        default=None, validation_alias=AliasChoices("CAMUNDA_CLIENT_SECRET", "ZEEBE_CLIENT_SECRET"), description="OAuth client secret."
     )
     oauth_url: str | None = Field(
         default=None,
-        validation_alias=_env("CAMUNDA_OAUTH_URL", "ZEEBE_AUTHORIZATION_SERVER_URL"),
+        validation_alias=AliasChoices("CAMUNDA_OAUTH_URL", "ZEEBE_AUTHORIZATION_SERVER_URL"),
         description="Where tokens are asked for.",
     )
     token_audience: str | None = Field(
         default=None,
-        validation_alias=_env("CAMUNDA_TOKEN_AUDIENCE", "ZEEBE_TOKEN_AUDIENCE"),
+        validation_alias=AliasChoices("CAMUNDA_TOKEN_AUDIENCE", "ZEEBE_TOKEN_AUDIENCE"),
         description="The audience tokens are asked for.",
     )
     token_scope: str | None = Field(
-        default=None, validation_alias=_env("CAMUNDA_TOKEN_SCOPE", "ZEEBE_TOKEN_SCOPE"), description="The scope tokens are asked for."
+        default=None,
+        validation_alias=AliasChoices("CAMUNDA_TOKEN_SCOPE", "ZEEBE_TOKEN_SCOPE"),
+        description="The scope tokens are asked for.",
     )
     basic_username: str | None = Field(
-        default=None, validation_alias=_env("CAMUNDA_BASIC_AUTH_USERNAME"), description="User name, without OAuth."
+        default=None, validation_alias=AliasChoices("CAMUNDA_BASIC_AUTH_USERNAME"), description="User name, without OAuth."
     )
     basic_password: SecretStr | None = Field(
-        default=None, validation_alias=_env("CAMUNDA_BASIC_AUTH_PASSWORD"), description="Password, without OAuth."
+        default=None, validation_alias=AliasChoices("CAMUNDA_BASIC_AUTH_PASSWORD"), description="Password, without OAuth."
     )
     tenant_ids: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(), validation_alias=_env("CAMUNDA_TENANT_IDS", "CAMUNDA_TENANT_ID"), description="Whose jobs are worked, comma-separated."
+        default=(),
+        validation_alias=AliasChoices("CAMUNDA_TENANT_IDS", "CAMUNDA_TENANT_ID"),
+        description="Whose jobs are worked, comma-separated.",
     )
     request_timeout: float = Field(
         default=10.0,
         gt=0,
-        validation_alias=_env("CAMUNDA_WORKERS_REQUEST_TIMEOUT"),
+        validation_alias=AliasChoices("CAMUNDA_WORKERS_REQUEST_TIMEOUT"),
         description="Seconds one attempt of a command may take.",
     )
 
@@ -112,12 +128,12 @@ class StorageSettings(_Area):
 
     data_dir: Path = Field(
         default_factory=lambda: Path(platformdirs.user_data_dir(_APP, appauthor=False)),
-        validation_alias=_env("CAMUNDA_WORKERS_DATA_DIR"),
+        validation_alias=AliasChoices("CAMUNDA_WORKERS_DATA_DIR"),
         description="What must not be lost: the event log, the durable engine's state.",
     )
     cache_dir: Path = Field(
         default_factory=lambda: Path(platformdirs.user_cache_dir(_APP, appauthor=False)),
-        validation_alias=_env("CAMUNDA_WORKERS_CACHE_DIR"),
+        validation_alias=AliasChoices("CAMUNDA_WORKERS_CACHE_DIR"),
         description="What can be fetched or built again: engine jars, the class-data archive.",
     )
 
@@ -131,10 +147,14 @@ class AiSettings(_Area):
     """The model that AI tasks ask; without one they hand over to people."""
 
     ai_base_url: str | None = Field(
-        default=None, validation_alias=_env("CAMUNDA_WORKERS_AI_BASE_URL"), description="Any OpenAI-compatible endpoint, /v1 included."
+        default=None,
+        validation_alias=AliasChoices("CAMUNDA_WORKERS_AI_BASE_URL"),
+        description="Any OpenAI-compatible endpoint, /v1 included.",
     )
-    ai_model: str | None = Field(default=None, validation_alias=_env("CAMUNDA_WORKERS_AI_MODEL"), description="The model's name there.")
-    ai_api_key: SecretStr | None = Field(default=None, validation_alias=_env("CAMUNDA_WORKERS_AI_API_KEY"), description="Its key.")
+    ai_model: str | None = Field(
+        default=None, validation_alias=AliasChoices("CAMUNDA_WORKERS_AI_MODEL"), description="The model's name there."
+    )
+    ai_api_key: SecretStr | None = Field(default=None, validation_alias=AliasChoices("CAMUNDA_WORKERS_AI_API_KEY"), description="Its key.")
 
 
 class EngineSettings(_Area):
@@ -142,7 +162,7 @@ class EngineSettings(_Area):
 
     engine_version: str = Field(
         default="8.8.21",
-        validation_alias=_env("CAMUNDA_WORKERS_ENGINE_VERSION"),
+        validation_alias=AliasChoices("CAMUNDA_WORKERS_ENGINE_VERSION"),
         description="The version of Zeebe that is fetched and embedded.",
     )
 
@@ -154,33 +174,13 @@ class Settings(ConnectionSettings, StorageSettings, AiSettings, EngineSettings):
         ConfigurationError: a value cannot be used; the text names the environment variable.
     """
 
-    def __init__(self, **values: Any) -> None:
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            raise ConfigurationError("; ".join(_setting_problems(type(self), error))) from error
 
-    @classmethod
-    def describe(cls) -> list[tuple[str, str, str]]:
-        """Every setting as (environment variable, default, what it is), for help texts and docs."""
-        return [
-            (_variable(cls, name), _shown_default(name, field.get_default()), field.description or "")
-            for name, field in cls.model_fields.items()
-        ]
-
-
-def _shown_default(name: str, value: Any) -> str:
-    if name in StorageSettings.model_fields:
-        return "the platform's user folder"
-    return "" if value is None or value == () else str(value)
-
-
-def _variable(model: type[Settings], field: str) -> str:
+def _variable(model: type[_Area], field: str) -> str:
     alias = model.model_fields[field].validation_alias
     return str(alias.choices[0]) if isinstance(alias, AliasChoices) else field
 
 
-def _setting_problems(model: type[Settings], error: ValidationError) -> list[str]:
+def _setting_problems(model: type[_Area], error: ValidationError) -> list[str]:
     result: list[str] = []
     for problem in error.errors(include_input=False, include_url=False):
         message = problem["msg"].removeprefix("Value error, ")
@@ -188,6 +188,17 @@ def _setting_problems(model: type[Settings], error: ValidationError) -> list[str
         name = _variable(model, where) if where in model.model_fields else where
         result.append(f"{name}: {message}" if name else message)
     return result
+
+
+def _reference(value: str) -> str:
+    module, colon, name = value.partition(":")
+    if not colon or not name.isidentifier() or not all(part.isidentifier() for part in module.split(".")):
+        raise ValueError(f"'{value}' is not of the form 'package.module:name'")
+    return value
+
+
+Reference = Annotated[str, AfterValidator(_reference)]
+"""Something in a module, as ``package.module:name``."""
 
 
 class _Section(BaseModel):
@@ -209,29 +220,17 @@ class DeploySection(_Section):
 class WorkersSection(_Section):
     """``[workers]``: which workers there are."""
 
-    modules: list[str] = Field(default_factory=list[str], description='Routers as "package.module:name".')
-
-    @field_validator("modules", mode="after")
-    @classmethod
-    def _references(cls, value: list[str]) -> list[str]:
-        return [_reference(one) for one in value]
+    modules: list[Reference] = Field(default_factory=list[str], description='Routers as "package.module:name".')
 
 
 class DemoSection(_Section):
     """``[demo]``: what ``camunda-workers demo`` runs."""
 
-    run: str | None = Field(default=None, description='A function as "package.module:name".')
-
-    @field_validator("run", mode="after")
-    @classmethod
-    def _is_reference(cls, value: str | None) -> str | None:
-        return value if value is None else _reference(value)
+    run: Reference | None = Field(default=None, description='A function as "package.module:name".')
 
 
 class ProjectFile(_Section):
     """A project's ``camunda-workers.toml``."""
-
-    FILE_NAME: ClassVar[str] = PROJECT_FILE
 
     project: ProjectSection = Field(default_factory=ProjectSection)
     deploy: DeploySection = Field(default_factory=DeploySection)
@@ -295,13 +294,6 @@ def load_project(path: Path | str | None = None) -> ProjectFile:
         raise ConfigurationError("; ".join(f"{file}: {problem}" for problem in _project_problems(error))) from error
     project._path = file  # pyright: ignore[reportPrivateUsage]
     return project
-
-
-def _reference(value: str) -> str:
-    module, colon, name = value.partition(":")
-    if not colon or not name.isidentifier() or not all(part.isidentifier() for part in module.split(".")):
-        raise ValueError(f"'{value}' is not of the form 'package.module:name'")
-    return value
 
 
 def _project_problems(error: ValidationError) -> list[str]:

@@ -79,7 +79,10 @@ async def judge(cases: Sequence[Case]) -> list[Judged]:
             proposal = decision.proposal
             judged.append(
                 Judged(
-                    proposal.route if proposal else None, proposal.confidence if proposal else 0.0, decision.needs_human, case.label == FRAUD
+                    proposal.route if proposal else None,
+                    proposal.confidence if proposal else 0.0,
+                    decision.needs_human,
+                    case.label == FRAUD,
                 )
             )
     return judged

@@ -15,6 +15,7 @@ from camunda_workers import JobContext, Provided, Router, worker
 from camunda_workers.ai import DecisionLog, Subject
 from camunda_workers.settings import AiSettings
 
+
 @worker("triage-claim", timeout=timedelta(seconds=90), result="triage")
 async def triage_claim(
     claim: ClaimFacts, policy: PolicyFacts, fraud: FraudFacts, triage: Annotated[ClaimTriage, Provided], job: JobContext

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -24,7 +24,7 @@ class ClaimTriage(AiTask[TriageAnswer]):
 
 
 @asynccontextmanager
-async def open_claim_triage(settings: AiSettings | None = None, log: DecisionLog | None = None) -> AsyncIterator[ClaimTriage]:
+async def open_claim_triage(settings: AiSettings | None = None, log: DecisionLog | None = None) -> AsyncGenerator[ClaimTriage]:
     """The task with the strategies that the settings allow: a model, when one is configured, and the nearest earlier claims.
 
     Args:

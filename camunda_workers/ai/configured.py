@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from camunda_workers.ai.kernel import ChatModel, open_kernel_chat
@@ -11,7 +11,7 @@ from camunda_workers.settings import AiSettings
 
 
 @asynccontextmanager
-async def open_configured_model(settings: AiSettings, *, timeout: float = 20.0) -> AsyncIterator[ChatModel | None]:
+async def open_configured_model(settings: AiSettings, *, timeout: float = 20.0) -> AsyncGenerator[ChatModel | None]:
     """The configured chat model, or ``None`` when none is configured. Nothing is imported or opened in that case.
 
     Args:

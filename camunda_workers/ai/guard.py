@@ -7,7 +7,7 @@ no test can spend money or leak a claim by accident. The check sits in the HTTP 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -34,7 +34,7 @@ _remote: Final = _RemoteModels()
 
 
 @contextmanager
-def remote_models(*, allowed: bool) -> Iterator[None]:
+def remote_models(*, allowed: bool) -> Generator[None]:
     """Allow or forbid model requests to other machines while the context lasts."""
     before = _remote.allowed
     _remote.allowed = allowed

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
@@ -72,7 +72,7 @@ class ChatModel(Protocol):
 
 
 @asynccontextmanager
-async def open_kernel_chat(*, base_url: str, model: str, api_key: str | None, timeout: float = 20.0) -> AsyncIterator[ChatModel]:
+async def open_kernel_chat(*, base_url: str, model: str, api_key: str | None, timeout: float = 20.0) -> AsyncGenerator[ChatModel]:
     """A chat model at an OpenAI-compatible endpoint, through Semantic Kernel.
 
     Args:

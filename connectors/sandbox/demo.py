@@ -1,0 +1,333 @@
+"""The demo: real claims on the real engine, people and systems around it, weeks of virtual time in seconds.
+
+Everything is put together here from parts that know nothing of each other: the sandbox's systems, the connectors' and the AI task's workers, the
+people of the claims office. What happened is then read from the event log alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack, nullcontext
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, Literal, Protocol
+
+from ai_tasks.claim_triage.task import router as triage
+from camunda_workers import Router, WorkerRunner
+from camunda_workers.client import Client
+from camunda_workers.clock import Clock
+from camunda_workers.events import EventLog, RecordSource
+from camunda_workers.tasks import CompletedBy, SearchCompletedBy
+from connectors import duties
+from connectors.documents import workers as documents
+from connectors.documents.client import DocumentsClient
+from connectors.notifications import workers as notifications
+from connectors.payments import workers as payments
+from connectors.payments.client import PaymentsClient
+from connectors.policies import workers as policies
+from connectors.sandbox.agenda import Agenda
+from connectors.sandbox.dataset import Case, load
+from connectors.sandbox.faults import Fault
+from connectors.sandbox.office import PROCESS_ID, Office
+from connectors.sandbox.server import Sandbox
+from connectors.sandbox.tally import Tally, label_agreement, percentile, straight_through_rate
+
+Speed = Literal["fast", "watch"]
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+LONGEST: Final = timedelta(days=90)
+"""How long after the last report the demo waits for claims that do not end."""
+
+OUTAGE_AFTER: Final = timedelta(days=9)
+OUTAGE_LASTS: Final = timedelta(hours=30)
+LOST_REPLIES: Final = 0.05
+"""Share of calls to the ledger whose reply is lost although the work was done."""
+
+WATCH_SECONDS_PER_HOUR: Final = 0.04
+WATCH_LONGEST_PAUSE: Final = 0.6
+
+
+class Engine(Protocol):
+    """What the demo needs of an engine: time that can be moved."""
+
+    @property
+    def clock(self) -> Clock:
+        """The engine's time."""
+        ...
+
+    @property
+    def records(self) -> RecordSource:
+        """Everything that happens in it."""
+        ...
+
+    async def advance(self, by: timedelta) -> None:
+        """Moves time forward; what is due on the way happens at its time."""
+        ...
+
+    async def settle(self) -> None:
+        """Waits until nothing is left to do now."""
+        ...
+
+    def next_due(self) -> datetime | None:
+        """When the next timer or back-off is due."""
+        ...
+
+
+@dataclass(frozen=True)
+class DemoProgress:
+    """Where the demo is.
+
+    Attributes:
+        now: the engine's time.
+        cases: how many claims run in all.
+        started: how many have been reported.
+        ended: how many have come to an end.
+        note: what somebody just did, or ``None`` when only time has passed.
+    """
+
+    now: datetime
+    cases: int
+    started: int
+    ended: int
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What came of it. The first part is what ``--json`` prints.
+
+    Attributes:
+        incidents: process instances that stand still because of an incident.
+        active: process instances that still run.
+        straight_through_rate: share of the ended claims that were paid without a person.
+        human_tasks: user tasks created.
+        label_agreement: share of triage's opinions that agree with the labels; ``None`` without opinions.
+        cycle_hours_p50: of the ended claims, in engine time.
+        four_eyes_denials: assignments and completions that were denied.
+        payments_reversed: payments taken back after a withdrawal.
+        payments_by_hand: payments that a clerk made because the ledger was out of order.
+        virtual_days: engine time from the first report to the end.
+        business_ids: the claims, as they were started.
+    """
+
+    started: int
+    completed: int
+    incidents: int
+    active: int
+    outcomes: dict[str, int]
+    straight_through_rate: float
+    human_tasks: int
+    escalations: int
+    ai_decisions: int
+    label_agreement: float | None
+    records: int
+    cycle_hours_p50: float | None
+    cycle_hours_p95: float | None
+    wall_seconds: float
+    four_eyes_denials: int = field(default=0, metadata={"table": True})
+    payments_reversed: int = field(default=0, metadata={"table": True})
+    payments_by_hand: int = field(default=0, metadata={"table": True})
+    virtual_days: float = field(default=0.0, metadata={"table": True})
+    business_ids: tuple[str, ...] = field(default=(), metadata={"table": True})
+
+    def as_json(self) -> dict[str, Any]:
+        """The object that ``camunda-workers demo --json`` prints."""
+        more = {name for name, one in self.__dataclass_fields__.items() if one.metadata.get("table")}
+        return {name: value for name, value in asdict(self).items() if name not in more}
+
+
+def _no_report(progress: DemoProgress) -> None:
+    """Nobody wants to know."""
+
+
+async def run(
+    *,
+    client: Client,
+    engine: Engine,
+    log: EventLog,
+    cases: int = 40,
+    speed: Speed = "fast",
+    report: Callable[[DemoProgress], None] = _no_report,
+) -> DemoResult:
+    """Runs claims from the report to the end.
+
+    Args:
+        client: an open client of the engine.
+        engine: the engine, for its time.
+        log: the event log; whoever calls this feeds it from the engine.
+        cases: how many claims, 1 to 300.
+        speed: ``watch`` pauses so that people can follow.
+        report: told about each step.
+
+    Raises:
+        ValueError: not that many claims are there.
+    """
+    began = time.monotonic()
+    first_position = await log.position()
+    dataset = load(shift=whole_weeks_until(engine.clock.now(), load().sample(cases)[0].claim.reported_at))
+    async with AsyncExitStack() as stack:
+        sandbox = await stack.enter_async_context(Sandbox(dataset.policies))
+        demo = _Demo(
+            client,
+            engine,
+            sandbox,
+            dataset.sample(cases),
+            documents=await stack.enter_async_context(DocumentsClient(sandbox.settings.documents_url)),
+            ledger=await stack.enter_async_context(PaymentsClient(sandbox.settings.payments_url)),
+            speed=speed,
+            report=report,
+        )
+        await client.deploy(ROOT / "bpmn" / "claims", ROOT / "forms")
+        await stack.enter_async_context(WorkerRunner(client, routers(sandbox, client, engine.clock), name="claims-demo"))
+        await demo.live()
+        await engine.settle()
+        tally = await _read(log, engine, first_position, list(demo.instances))
+        labels = [(instance.triage, demo.instances[key].label) for key, instance in tally.instances.items() if instance.triage is not None]
+        return DemoResult(
+            started=len(tally.instances),
+            completed=tally.completed,
+            incidents=tally.with_incident,
+            active=tally.active,
+            outcomes=tally.outcomes,
+            straight_through_rate=round(straight_through_rate(tally.outcomes), 4),
+            human_tasks=tally.human_tasks,
+            escalations=tally.escalations,
+            ai_decisions=tally.ai_decisions,
+            label_agreement=_rounded(label_agreement(labels), 4),
+            records=tally.records,
+            cycle_hours_p50=_rounded(percentile(tally.cycle_hours, 0.5), 2),
+            cycle_hours_p95=_rounded(percentile(tally.cycle_hours, 0.95), 2),
+            wall_seconds=round(time.monotonic() - began, 2),
+            four_eyes_denials=tally.denials,
+            payments_reversed=tally.reversals,
+            payments_by_hand=demo.office.paid_by_hand,
+            virtual_days=round((engine.clock.now() - demo.sample[0].claim.reported_at) / timedelta(days=1), 1),
+            business_ids=tuple(case.claim.claim_id for case in demo.instances.values()),
+        )
+
+
+def routers(sandbox: Sandbox, client: Client, clock: Clock) -> list[Router]:
+    """Every worker of the claims process, connected to the sandbox."""
+    rules = Router(duties.check_four_eyes)
+    rules.provide(CompletedBy, lambda: nullcontext(SearchCompletedBy(client)))
+    return [
+        policies.build_router(sandbox.settings),
+        payments.build_router(sandbox.settings, clock=clock),
+        documents.build_router(sandbox.settings, clock=clock),
+        notifications.build_router(sandbox.settings, clock=clock),
+        rules,
+        triage,
+    ]
+
+
+def whole_weeks_until(now: datetime, first: datetime) -> timedelta:
+    """By how many whole weeks dates must move so that the first one is not before now.
+
+    Whole weeks keep the days of the week, and with them who works when: the demo tells the same story on every day of the year.
+    """
+    return -((first - now) // timedelta(weeks=1)) * timedelta(weeks=1)
+
+
+class _Demo:
+    """One run: what happens when."""
+
+    def __init__(
+        self,
+        client: Client,
+        engine: Engine,
+        sandbox: Sandbox,
+        sample: Sequence[Case],
+        *,
+        documents: DocumentsClient,
+        ledger: PaymentsClient,
+        speed: Speed,
+        report: Callable[[DemoProgress], None],
+    ) -> None:
+        self.sample = sample
+        self.instances: dict[int, Case] = {}
+        self._client = client
+        self._engine = engine
+        self._sandbox = sandbox
+        self._speed = speed
+        self._report = report
+        self._agenda = Agenda()
+        self._ended = 0
+        self.office = Office(client, self._agenda, documents=documents, payments=ledger, note=self._tell)
+
+    async def live(self) -> None:
+        """Lets everything happen until every claim has ended, or nothing more can happen."""
+        for case in self.sample:
+            self._agenda.plan(case.claim.reported_at, self._reported(case))
+        self._plan_troubles(self.sample[0].claim.reported_at)
+        last = self.sample[-1].claim.reported_at
+        while True:
+            now = self._engine.clock.now()
+            await self._agenda.happen(now)
+            await self._engine.settle()
+            await self.office.look(self._engine.clock.now())
+            self._ended = len(self.instances) - await self._active()
+            self._tell(None)
+            if self._ended == len(self.sample) or now > last + LONGEST:
+                return
+            moments = [moment for moment in (self._agenda.next_at(), self._engine.next_due()) if moment is not None]
+            if not moments:
+                return
+            await self._pass_time(min(moments) - self._engine.clock.now())
+
+    def _reported(self, case: Case) -> Callable[[datetime], Any]:
+        async def start(at: datetime) -> None:
+            claim = case.claim
+            started = await self._client.start(PROCESS_ID, {"claim": claim.model_dump(mode="json")}, business_id=claim.claim_id)
+            self.instances[started.process_instance_key] = case
+            self.office.claimant_of(claim, at)
+            self._tell(f"{claim.claimant.name} reported {claim.claim_id}: {claim.incident_type}, {claim.total_amount:,} dollars")
+
+        return start
+
+    def _plan_troubles(self, first: datetime) -> None:
+        async def breaks(at: datetime) -> None:
+            self._sandbox.faults.clear("payments")
+            self._sandbox.faults.add("payments", Fault(kind="status", status=503))
+            self._tell("the payments ledger is out of order")
+
+        async def works(at: datetime) -> None:
+            self._sandbox.faults.clear("payments")
+            self._sandbox.faults.add("payments", Fault(kind="lost-reply", rate=LOST_REPLIES))
+
+        self._agenda.plan(first, works)
+        self._agenda.plan(first + OUTAGE_AFTER, breaks)
+        self._agenda.plan(first + OUTAGE_AFTER + OUTAGE_LASTS, works)
+
+    async def _active(self) -> int:
+        if not self.instances:
+            return 0
+        found = await self._client.search_process_instances({"processDefinitionId": PROCESS_ID, "state": "ACTIVE"}, page={"limit": 1000})
+        return sum(instance.process_instance_key in self.instances for instance in found)
+
+    async def _pass_time(self, by: timedelta) -> None:
+        if self._speed == "watch":
+            await asyncio.sleep(min(by / timedelta(hours=1) * WATCH_SECONDS_PER_HOUR, WATCH_LONGEST_PAUSE))
+        # At least a millisecond, the engine's smallest step: what is due exactly now must not keep time from passing.
+        await self._engine.advance(max(by, timedelta(milliseconds=1)))
+
+    def _tell(self, note: str | None) -> None:
+        self._report(DemoProgress(self._engine.clock.now(), len(self.sample), len(self.instances), self._ended, note))
+
+
+async def _read(log: EventLog, engine: Engine, after: int, keys: Sequence[int]) -> Tally:
+    deadline = time.monotonic() + 30
+    while await engine.records.read(await log.position(), 1):
+        if time.monotonic() > deadline:
+            raise TimeoutError("the event log did not catch up with the engine in 30 s: is something feeding it (a Pump)?")
+        await asyncio.sleep(0.02)
+    tally = Tally(keys)
+    async for record in log.records(after=after):
+        tally.fold(record)
+    return tally
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
