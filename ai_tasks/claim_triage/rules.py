@@ -46,6 +46,9 @@ def straight_through_objection(facts: Mapping[str, JsonValue]) -> str | None:
         return f"the claim is above {STRAIGHT_THROUGH_LIMIT:,} dollars"
     if band != "low":
         return f"the fraud score is {band}"
+    deductible = value_at(facts, "policy.deductible")
+    if not isinstance(deductible, int | float) or amount <= deductible:
+        return "nothing would be left to pay after the deductible"
     return None
 
 

@@ -37,7 +37,7 @@ class DecisionEvidence(BaseModel):
         fallback_reason: why earlier strategies were passed over.
         citations: what the answer rests on beside the facts, e.g. ids of earlier cases.
         model: as the endpoint names it.
-        prompt_version: hash of the prompt.
+        prompt_version: hash of the task's prompt, whether or not the strategy that answered uses it.
         cost: ``None`` when no price is known.
         tokens_estimated: the endpoint did not report tokens.
         latency_ms: wall time from question to judgement.

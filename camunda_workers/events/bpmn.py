@@ -1,4 +1,4 @@
-"""Names out of a deployed diagram: what an element is called, and what an agent's job type looks like there.
+"""Names out of a deployed diagram: what an element is called.
 
 Diagrams come from whoever may deploy, so they are read with everything off that XML has beyond elements: no entities, no network, no DTD.
 """
@@ -17,10 +17,11 @@ ZEEBE = "{http://camunda.org/schema/zeebe/1.0}"
 
 @dataclass(frozen=True, slots=True)
 class DiagramElement:
-    """One element of a diagram: its name (line breaks made spaces) and its BPMN type, ``userTask`` for example."""
+    """One element of a diagram: its name (line breaks made spaces), its BPMN type (``userTask``), where it leads from if it is a flow."""
 
     name: str | None
     type: str
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def read_diagram(xml: bytes, process_id: str) -> Diagram:
     for node in process.iter():
         identifier, tag = node.get("id"), node.tag
         if identifier and isinstance(tag, str) and tag.startswith(BPMN):
-            elements[identifier] = DiagramElement(_tidy(node.get("name")), tag.removeprefix(BPMN))
+            elements[identifier] = DiagramElement(_tidy(node.get("name")), tag.removeprefix(BPMN), node.get("sourceRef"))
     form = process.find(f"{BPMN}startEvent/{BPMN}extensionElements/{ZEEBE}formDefinition")
     return Diagram(_tidy(process.get("name")), elements, form.get("formId") if form is not None else None)
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, text
 
 from camunda_workers.errors import ReadModelError
 from camunda_workers.events.database import Database
 from camunda_workers.events.record import Record, parse_record
-from camunda_workers.events.schema import INSERT_RECORD, metadata, records
+from camunda_workers.events.schema import INSERT_RECORD, IS_PROCESS, metadata, records
 
 DEFAULT_FILE = "events.db"
 """The log's file in the data directory."""
@@ -130,6 +130,16 @@ class EventLog:
     async def instances_of(self, business_id: str) -> list[int]:
         """The process instances of a case, called ones too, in the order in which they began."""
         return await self.database.read(lambda connection: _instances_of(connection, business_id))
+
+    async def process_definitions(self, keys: Collection[int]) -> list[Record]:
+        """The records with which these process definitions were deployed; they carry the diagrams."""
+        query = select(records.c.json).where(text(IS_PROCESS), records.c.key.in_(sorted(keys)), records.c.record_type == "EVENT", records.c.intent == "CREATED")
+        return [parse_record(line) for line in await self.database.read(lambda connection: list(connection.scalars(query)))]
+
+    async def positions_of(self, value_type: str, among: Collection[int], partition: int = 1) -> set[int]:
+        """Which of these positions hold a record of that value type."""
+        query = select(records.c.position).where(records.c.partition == partition, records.c.position.in_(sorted(among)), records.c.value_type == value_type)
+        return set(await self.database.read(lambda connection: list(connection.scalars(query))))
 
     async def business_ids(self, limit: int = 10_000) -> list[str]:
         """The business ids in the log, the latest first."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import DDL, BigInteger, Column, Index, Integer, MetaData, Table, Text, event
+from sqlalchemy import DDL, BigInteger, Column, Index, Integer, MetaData, Table, Text, event, text
 
 metadata = MetaData()
 
@@ -35,6 +35,9 @@ records = Table(
 Index("records_by_process_instance", records.c.process_instance_key, sqlite_where=records.c.process_instance_key.is_not(None))
 Index("records_by_parent", records.c.parent_instance_key, sqlite_where=records.c.parent_instance_key.is_not(None))
 Index("records_by_business_id", records.c.business_id, sqlite_where=records.c.business_id.is_not(None))
+IS_PROCESS: Final = "value_type = 'PROCESS'"
+"""Spelled out, not bound: SQLite uses a partial index only for a query that says the same words."""
+Index("records_of_processes", records.c.key, sqlite_where=text(IS_PROCESS))
 
 for _verb in ("UPDATE", "DELETE"):
     event.listen(

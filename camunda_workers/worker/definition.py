@@ -131,7 +131,9 @@ def _hints(function: Callable[..., Any], name: str, local_names: Mapping[str, An
     try:
         return get_type_hints(target, localns=dict(local_names) if local_names else None, include_extras=True)
     except (NameError, TypeError) as error:
-        raise ConfigurationError(f"{name}: an annotation cannot be resolved ({error}). Fix: import the name where the function is defined") from error
+        raise ConfigurationError(
+            f"{name}: an annotation cannot be resolved ({error}). Fix: import the name where the function is defined"
+        ) from error
 
 
 def _is_async(function: Callable[..., Any]) -> bool:

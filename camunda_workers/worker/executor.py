@@ -138,7 +138,9 @@ class Executor:
                     return Report(_clean(outcome), plain(variables, largest=self._max_result))
                 except InvalidResult as error:
                     # The failure itself matters more than what was to be shown with it.
-                    return Report(_clean(replace(outcome, message=f"{outcome.message} (and its variables were left out: {error})")), NOTHING)
+                    return Report(
+                        _clean(replace(outcome, message=f"{outcome.message} (and its variables were left out: {error})")), NOTHING
+                    )
             case Denied():
                 return Report(_clean(outcome), NOTHING)
             case _:

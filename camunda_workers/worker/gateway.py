@@ -39,7 +39,9 @@ class JobGateway(Protocol):
         """Jobs as they are created; ends or raises when the stream breaks."""
         ...
 
-    async def complete_job(self, job_key: int, variables: str | Mapping[str, Any] | None = None, *, result: pb.JobResult | None = None) -> None:
+    async def complete_job(
+        self, job_key: int, variables: str | Mapping[str, Any] | None = None, *, result: pb.JobResult | None = None
+    ) -> None:
         """Ends a job well."""
         ...
 

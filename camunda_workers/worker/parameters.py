@@ -145,7 +145,9 @@ def plan(function: Callable[..., Any], hints: Mapping[str, Any], *, where: str) 
     for name, parameter in inspect.signature(function).parameters.items():
         match parameter.kind:
             case inspect.Parameter.POSITIONAL_ONLY | inspect.Parameter.VAR_POSITIONAL:
-                raise ConfigurationError(f"{where}: parameter '{name}' is positional only, but variables come by name: remove the '/' or '*'")
+                raise ConfigurationError(
+                    f"{where}: parameter '{name}' is positional only, but variables come by name: remove the '/' or '*'"
+                )
             case inspect.Parameter.VAR_KEYWORD:
                 takes_rest = True
                 continue

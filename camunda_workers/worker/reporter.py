@@ -17,7 +17,16 @@ import structlog
 
 from camunda_workers.client.proto import gateway_pb2 as pb
 from camunda_workers.client.retry import BackOff
-from camunda_workers.errors import CamundaWorkersError, EngineError, EngineFailure, InvalidState, NotFound, PermissionDenied, Unauthenticated
+from camunda_workers.errors import (
+    CamundaWorkersError,
+    DeadlineExceeded,
+    EngineError,
+    EngineFailure,
+    InvalidState,
+    NotFound,
+    PermissionDenied,
+    Unauthenticated,
+)
 from camunda_workers.worker.context import JobContext
 from camunda_workers.worker.executor import Report, describe
 from camunda_workers.worker.gateway import JobGateway
@@ -30,6 +39,7 @@ REPORT_BACK_OFF = BackOff(first=0.05, longest=2.0)
 
 _FAILURES_OF_THE_ENGINE = 5
 """How often "internal error" is answered before it is taken for this outcome's fault and not the moment's."""
+
 
 class Sent(Enum):
     """What became of a report."""
@@ -93,6 +103,9 @@ class Reporter:
                 continue
             except EngineError as error:
                 failures += isinstance(error, EngineFailure)
+                if isinstance(error, DeadlineExceeded) and isinstance(report.outcome, Failed):
+                    # It may have been failed, and be with another worker by now, whose try a second command would end. If it was not, it times out.
+                    return Sent.UNREPORTED, str(error)
                 if not _worth_repeating(error) or failures >= _FAILURES_OF_THE_ENGINE:
                     return Sent.REFUSED, str(error)
                 reason = str(error)

@@ -10,7 +10,6 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, nullcontext
-from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
@@ -32,6 +31,7 @@ from connectors.sandbox.agenda import Agenda
 from connectors.sandbox.dataset import Case, load
 from connectors.sandbox.faults import Fault
 from connectors.sandbox.office import PROCESS_ID, Office
+from connectors.sandbox.results import DemoProgress, DemoResult
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.tally import Tally, label_agreement, percentile, straight_through_rate
 
@@ -74,69 +74,6 @@ class Engine(Protocol):
     def next_due(self) -> datetime | None:
         """When the next timer or back-off is due."""
         ...
-
-
-@dataclass(frozen=True)
-class DemoProgress:
-    """Where the demo is.
-
-    Attributes:
-        now: the engine's time.
-        cases: how many claims run in all.
-        started: how many have been reported.
-        ended: how many have come to an end.
-        note: what somebody just did, or ``None`` when only time has passed.
-    """
-
-    now: datetime
-    cases: int
-    started: int
-    ended: int
-    note: str | None = None
-
-
-@dataclass(frozen=True)
-class DemoResult:
-    """What came of it. The first part is what ``--json`` prints.
-
-    Attributes:
-        incidents: process instances that stand still because of an incident.
-        active: process instances that still run.
-        straight_through_rate: share of the ended claims that were paid without a person.
-        human_tasks: user tasks created.
-        label_agreement: share of triage's opinions that agree with the labels; ``None`` without opinions.
-        cycle_hours_p50: of the ended claims, in engine time.
-        four_eyes_denials: assignments and completions that were denied.
-        payments_reversed: payments taken back after a withdrawal.
-        payments_by_hand: payments that a clerk made because the ledger was out of order.
-        virtual_days: engine time from the first report to the end.
-        business_ids: the claims, as they were started.
-    """
-
-    started: int
-    completed: int
-    incidents: int
-    active: int
-    outcomes: dict[str, int]
-    straight_through_rate: float
-    human_tasks: int
-    escalations: int
-    ai_decisions: int
-    label_agreement: float | None
-    records: int
-    cycle_hours_p50: float | None
-    cycle_hours_p95: float | None
-    wall_seconds: float
-    four_eyes_denials: int = field(default=0, metadata={"table": True})
-    payments_reversed: int = field(default=0, metadata={"table": True})
-    payments_by_hand: int = field(default=0, metadata={"table": True})
-    virtual_days: float = field(default=0.0, metadata={"table": True})
-    business_ids: tuple[str, ...] = field(default=(), metadata={"table": True})
-
-    def as_json(self) -> dict[str, Any]:
-        """The object that ``camunda-workers demo --json`` prints."""
-        more = {name for name, one in self.__dataclass_fields__.items() if one.metadata.get("table")}
-        return {name: value for name, value in asdict(self).items() if name not in more}
 
 
 def _no_report(progress: DemoProgress) -> None:

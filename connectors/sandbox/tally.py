@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Protocol
 
 END_EVENTS: Final[Mapping[str, str]] = {
     "claim-paid": "paid",
@@ -189,7 +189,7 @@ def suspects(triage: Mapping[str, Any]) -> bool | None:
     return None if route is None else route == "investigate"
 
 
-def label_agreement(decisions: Sequence[tuple[Mapping[str, Any], Literal["Y", "N"]]]) -> float | None:
+def label_agreement(decisions: Sequence[tuple[Mapping[str, Any], str]]) -> float | None:
     """Share of triage's opinions that agree with the labels: ``investigate`` with ``Y``, any other route with ``N``.
 
     Args:

@@ -37,7 +37,7 @@ DRAW_BPMN = """async ({ source }) => {
 }"""
 DRAW_DMN = """async ({ source, view }) => {
   const canvas = document.querySelector('#canvas');
-  canvas.style.cssText = 'width:1900px;height:900px';
+  canvas.style.cssText = 'width:2600px;height:900px';
   const viewer = new DmnJS({ container: canvas });
   const { warnings } = await viewer.importXML(source);
   const wanted = viewer.getViews().find(v => v.element.id === view || v.type === view);
@@ -99,7 +99,7 @@ async def draw_bpmn(page: Page, modules: Path, source: str, width: int) -> tuple
 async def draw_dmn(page: Page, modules: Path, source: str, view: str) -> list[str]:
     """Show one view (`drd`, or a decision's id) of a DMN file."""
     parts = ("diagram-js", "dmn-js-shared", "dmn-js-drd", "dmn-js-decision-table", "dmn-js-literal-expression")
-    styles = [f"dmn-js/dist/assets/{part}.css" for part in parts] + ["dmn-js/dist/assets/dmn-font/css/dmn.css"]
+    styles = [f"dmn-js/dist/assets/{part}.css" for part in parts] + ["dmn-js/dist/assets/dmn-font/css/dmn-embedded.css"]
     await load(page, modules, ["dmn-js/dist/dmn-viewer.production.min.js"], styles)
     drawn = await page.evaluate(DRAW_DMN, {"source": source, "view": view})
     print("views:", ", ".join(drawn["views"]))
@@ -120,7 +120,7 @@ async def render(options: argparse.Namespace) -> None:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=find_browser(options.chromium), args=["--no-sandbox"])
         scale = 1 if options.file.suffix == ".bpmn" else 2
-        page = await browser.new_page(viewport={"width": 1900, "height": 900}, device_scale_factor=scale)
+        page = await browser.new_page(viewport={"width": 2600, "height": 900}, device_scale_factor=scale)
         match options.file.suffix:
             case ".bpmn":
                 svg, warnings = await draw_bpmn(page, modules, source, options.width)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from camunda_workers.engine.embedded.follow import LogFollower
 from camunda_workers.errors import ConfigurationError, EngineUnavailable, MissingExtra
 from camunda_workers.settings import Settings
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from camunda_workers.engine.embedded.records import LogRecords
     from camunda_workers.engine.embedded.time import EngineClock, VirtualTime
     from camunda_workers.engine.embedded.wiring import State, Wired
+    from camunda_workers.events import EventLog, ReadModel
 
 T = TypeVar("T")
 
@@ -34,10 +36,19 @@ class EmbeddedEngine:
         state: ``memory`` (fastest start, for tests) or ``rocksdb`` (stays fast with thousands of open instances).
         grpc_port: port of the gRPC gateway; 0 takes a free one.
         rest_port: port of the REST API; 0 takes a free one, None serves no REST.
+        log: an event log that follows the engine while it runs; without one, searches are answered from a log in memory.
         settings: where the engine's files are and how the virtual machine starts.
     """
 
-    def __init__(self, *, state: State = "memory", grpc_port: int = 0, rest_port: int | None = None, settings: Settings | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        state: State = "memory",
+        grpc_port: int = 0,
+        rest_port: int | None = None,
+        log: EventLog | None = None,
+        settings: Settings | None = None,
+    ) -> None:
         if state not in ("memory", "rocksdb"):
             raise ConfigurationError(f"state is 'memory' or 'rocksdb', not {state!r}")
         self._state: State = state
@@ -49,6 +60,7 @@ class EmbeddedEngine:
         self._records: LogRecords | None = None
         self._time: VirtualTime | None = None
         self._servers: list[Any] = []
+        self._follower: LogFollower = LogFollower(log)
         self.grpc_address = ""
         self.rest_address = ""
 
@@ -94,6 +106,7 @@ class EmbeddedEngine:
             self._time = VirtualTime(self._wired, self._records, dispatch.served_types)
             server, port = await start_gateway(bridge, dispatch, self._ports[0])
             self._servers.append(server)
+            await self._follower.start(self._records)
             self.grpc_address = f"127.0.0.1:{port}"
             if self._ports[1] is not None:
                 from camunda_workers.engine.embedded.rest.server import start_rest
@@ -118,6 +131,7 @@ class EmbeddedEngine:
         for server in reversed(self._servers):
             await server.stop(None)
         self._servers.clear()
+        await self._follower.stop()
         if self._records is not None:
             self._records.close()
         if self._time is not None:
@@ -145,6 +159,10 @@ class EmbeddedEngine:
     def records(self) -> LogRecords:
         """The engine's records (a record source)."""
         return self._running(self._records)
+
+    async def read_model(self) -> ReadModel:
+        """Return what searches are answered from, caught up with the engine."""
+        return await self._follower.caught_up(self.records)
 
     @property
     def clock(self) -> EngineClock:

@@ -44,12 +44,14 @@ class Progress(Protocol):
         ...
 
 
-class Silent:
-    """A `Progress` that shows nothing."""
+class Lines:
+    """The `Progress` of a program that passes none: one line on stderr per message and step, so that no fetch, and no licence, goes unsaid."""
 
-    def say(self, text: str) -> None: ...
+    def say(self, text: str) -> None:
+        print(text, file=sys.stderr)
 
-    def begin(self, title: str, total: int) -> None: ...
+    def begin(self, title: str, total: int) -> None:
+        print(f"{title} ({total / 1e6:.0f} MB) ..." if total > 1_000_000 else f"{title} ...", file=sys.stderr)
 
     def advance(self, amount: int) -> None: ...
 
@@ -149,14 +151,14 @@ def ensure_engine_jars(version: str, cache_dir: Path, progress: Progress | None 
     Args:
         version: the engine's version; the default one is pinned by hash, any other is resolved by jgo.
         cache_dir: jars go to ``<cache_dir>/engine-<version>/jars``.
-        progress: told about every fetched byte.
+        progress: told about every fetched byte; by default one line per step goes to stderr.
         repository: root of a Maven repository to use instead of the one jgo is set up for.
 
     Raises:
         SetupError: no network, a full disk, a file that is not the pinned one: one line that says what to do.
         MissingExtra: jgo is not installed.
     """
-    progress = progress or Silent()
+    progress = progress or Lines()
     folder = engine_folder(version, cache_dir) / "jars"
     if version != DEFAULT_ENGINE_VERSION:
         return _resolve_with_jgo(version, folder, progress)

@@ -18,7 +18,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from camunda_workers.engine.embedded.jars import Progress, Silent, engine_folder, ensure_engine_jars
+from camunda_workers.engine.embedded.jars import Lines, Progress, engine_folder, ensure_engine_jars
 from camunda_workers.engine.embedded.natives import library_folder
 from camunda_workers.errors import ConfigurationError, MissingExtra, SetupError
 
@@ -106,7 +106,7 @@ def build_class_data_archive(settings: Settings, progress: Progress | None = Non
     Raises:
         SetupError: the engine's run or the making of the archive failed; the engine works without it, only its cold start is slower.
     """
-    progress = progress or Silent()
+    progress = progress or Lines()
     version, cache_dir = settings.engine_version, settings.cache_dir
     jars = ensure_engine_jars(version, cache_dir, progress)
     archive = archive_path(version, cache_dir, jars)

@@ -1,0 +1,140 @@
+"""``camunda-workers demo``: the project's demonstration on Camunda's engine in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from camunda_workers.app import load_reference, run_locally
+from camunda_workers.errors import ConfigurationError
+from camunda_workers.settings import ProjectFile, Settings, load_project
+
+DEMO_FOLDER = "demo"
+"""The folder of the demo's event log below the data folder; each run begins a new one."""
+
+
+class Speed(StrEnum):
+    """How fast virtual time goes by."""
+
+    fast = "fast"
+    watch = "watch"
+
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def demo(
+    cases: Annotated[int, typer.Option(min=1, max=300, help="How many claims run.")] = 40,
+    speed: Annotated[Speed, typer.Option(help="'watch' is slow enough to follow.")] = Speed.fast,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Run real claims through the claims process: weeks of work in seconds, on Camunda's own engine in this process."""
+    project = load_project()
+    if not project.demo.run:
+        raise ConfigurationError(f'{project.path}: [demo] run is missing: say which function runs the demo, run = "package.module:function"')
+    result = asyncio.run(_run(project, project.demo.run, cases, speed, Console(stderr=True, quiet=as_json)))
+    if as_json:
+        print(json.dumps(result.as_json()))
+    else:
+        _show(Console(), result)
+
+
+async def _run(project: ProjectFile, reference: str, cases: int, speed: Speed, console: Console) -> Any:
+    settings = Settings()
+    run: Callable[..., Any] = load_reference(project, reference)
+    begun = time.perf_counter()
+    async with AsyncExitStack() as stack:
+        with console.status("Starting Camunda's engine in this process"):
+            running = await stack.enter_async_context(run_locally(settings, _fresh_log(settings)))
+        console.print(
+            f"Camunda {settings.engine_version} is up after {time.perf_counter() - begun:.1f} s, inside this Python process: "
+            f"gRPC {running.engine.grpc_address}, REST {running.engine.rest_address}/v2",
+            highlight=False,
+        )
+        with _progress(console) as progress:
+            task = progress.add_task("claims", total=cases, at="", note="")
+            watch = speed is Speed.watch
+
+            def report(step: Any) -> None:
+                progress.update(task, completed=step.ended, at=_moment(step.now), note=step.note or "")
+                if watch and step.note:
+                    progress.console.print(f"[dim]{_moment(step.now)}[/dim]  {step.note}", highlight=False)
+
+            return await run(client=running.client, engine=running.engine, log=running.log, cases=cases, speed=speed.value, report=report)
+
+
+def _fresh_log(settings: Settings) -> Path:
+    folder = settings.data_dir / DEMO_FOLDER
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    from camunda_workers.events import DEFAULT_FILE
+
+    return folder / DEFAULT_FILE
+
+
+def _progress(console: Console) -> Progress:
+    columns = [SpinnerColumn(), BarColumn(bar_width=24), TaskProgressColumn(), TextColumn("{task.completed} of {task.total} claims done")]
+    return Progress(*columns, TextColumn("[dim]it is {task.fields[at]}"), TimeElapsedColumn(), console=console, transient=True)
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%a %d %b %H:%M}"
+
+
+_OUTCOMES = {"paid": "paid", "declined": "declined", "not_covered": "not covered", "withdrawn": "withdrawn"}
+
+
+def _show(console: Console, result: Any) -> None:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="dim")
+    table.add_column()
+    for name, value in _rows(result):
+        table.add_row(name, value)
+    console.print()
+    console.print(f"[bold]{result.started} claims, {result.virtual_days:g} days of work, {result.wall_seconds:.1f} seconds[/bold]\n", highlight=False)
+    console.print(table)
+    example = _example(result)
+    console.print("\nWhat to type next")
+    console.print(f"  .venv/bin/camunda-workers case show {example}      one claim's story", highlight=False)
+    console.print("  .venv/bin/camunda-workers demo --speed watch       the same, slow enough to follow", highlight=False)
+    console.print("  .venv/bin/camunda-workers engine start             an engine for Camunda Modeler and your own workers", highlight=False)
+
+
+def _example(result: Any) -> str:
+    return result.most_eventful if getattr(result, "most_eventful", None) else result.business_ids[0]
+
+
+def _rows(result: Any) -> list[tuple[str, str]]:
+    outcomes: Mapping[str, int] = result.outcomes
+    agreement = "-" if result.label_agreement is None else f"{result.label_agreement:.0%} of {result.ai_decisions} opinions agree with the labels"
+    return [
+        ("outcomes", ", ".join(f"{count} {_OUTCOMES.get(name, name)}" for name, count in outcomes.items())),
+        ("still open", f"{result.active} active, {result.incidents} with an incident"),
+        ("straight through", f"{result.straight_through_rate:.0%} were paid without a person"),
+        ("AI triage", agreement),
+        ("human tasks", f"{result.human_tasks}, {result.escalations} escalated after 48 h"),
+        ("four eyes", f"{result.four_eyes_denials} denied: nobody approves a payment that they assessed"),
+        ("payments", f"{result.payments_by_hand} made by hand while the ledger was down, {result.payments_reversed} taken back"),
+        ("cycle time", f"half within {_hours(result.cycle_hours_p50)}, 95 % within {_hours(result.cycle_hours_p95)}"),
+        ("event log", f"{result.records} records"),
+    ]
+
+
+def _hours(hours: float | None) -> str:
+    if hours is None:
+        return "-"
+    return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.1f} days"
