@@ -1,7 +1,8 @@
 """Settings: the environment and ``camunda-workers.toml``.
 
-This is the only module that reads the environment. Addresses and secrets come from there, under Camunda's own names; facts about a project
-(where its diagrams are, which workers it has) come from its ``camunda-workers.toml``. One described model per area, composed into `Settings`.
+This is the only module that reads the environment. Addresses and secrets come from there, under Camunda's own names; facts about a
+project (where its diagrams are, which workers it has) come from its ``camunda-workers.toml``. One described model per area, composed into
+`Settings`.
 """
 
 from __future__ import annotations
@@ -44,56 +45,38 @@ class _Area(BaseSettings):
             raise ConfigurationError("; ".join(_setting_problems(type(self), error))) from error
 
 
+def _from(*variables: str, about: str, **field: Any) -> Any:
+    """A setting that is read from these environment variables, the preferred one first; ``None`` when there is no other default."""
+    if "default_factory" not in field:
+        field.setdefault("default", None)
+    return Field(validation_alias=AliasChoices(*variables), description=about, **field)
+
+
 class ConnectionSettings(_Area):
     """Where the engine is and who asks; names as Camunda's own clients use them."""
 
-    grpc_address: str = Field(
+    grpc_address: str = _from(
+        "ZEEBE_GRPC_ADDRESS",
+        "CAMUNDA_GRPC_ADDRESS",
+        "ZEEBE_ADDRESS",
         default="127.0.0.1:26500",
-        validation_alias=AliasChoices("ZEEBE_GRPC_ADDRESS", "CAMUNDA_GRPC_ADDRESS", "ZEEBE_ADDRESS"),
-        description="The gateway's gRPC address: host:port, or with grpc:// or http:// (plain), grpcs:// or https:// (TLS).",
+        about="The gateway's gRPC address: host:port, or with grpc:// or http:// (plain), grpcs:// or https:// (TLS).",
     )
-    rest_address: str = Field(
-        default="http://127.0.0.1:8080",
-        validation_alias=AliasChoices("CAMUNDA_REST_ADDRESS", "ZEEBE_REST_ADDRESS"),
-        description="The base of the REST API, without /v2.",
+    rest_address: str = _from(
+        "CAMUNDA_REST_ADDRESS", "ZEEBE_REST_ADDRESS", default="http://127.0.0.1:8080", about="The base of the REST API, without /v2."
     )
-    client_id: str | None = Field(
-        default=None, validation_alias=AliasChoices("CAMUNDA_CLIENT_ID", "ZEEBE_CLIENT_ID"), description="OAuth client id."
+    client_id: str | None = _from("CAMUNDA_CLIENT_ID", "ZEEBE_CLIENT_ID", about="OAuth client id.")
+    client_secret: SecretStr | None = _from("CAMUNDA_CLIENT_SECRET", "ZEEBE_CLIENT_SECRET", about="OAuth client secret.")
+    oauth_url: str | None = _from("CAMUNDA_OAUTH_URL", "ZEEBE_AUTHORIZATION_SERVER_URL", about="Where tokens are asked for.")
+    token_audience: str | None = _from("CAMUNDA_TOKEN_AUDIENCE", "ZEEBE_TOKEN_AUDIENCE", about="The audience tokens are asked for.")
+    token_scope: str | None = _from("CAMUNDA_TOKEN_SCOPE", "ZEEBE_TOKEN_SCOPE", about="The scope tokens are asked for.")
+    basic_username: str | None = _from("CAMUNDA_BASIC_AUTH_USERNAME", about="User name, where there is no OAuth.")
+    basic_password: SecretStr | None = _from("CAMUNDA_BASIC_AUTH_PASSWORD", about="Password, where there is no OAuth.")
+    tenant_ids: Annotated[tuple[str, ...], NoDecode] = _from(
+        "CAMUNDA_TENANT_IDS", "CAMUNDA_TENANT_ID", default=(), about="Whose jobs are worked, comma-separated."
     )
-    client_secret: SecretStr | None = Field(
-        default=None, validation_alias=AliasChoices("CAMUNDA_CLIENT_SECRET", "ZEEBE_CLIENT_SECRET"), description="OAuth client secret."
-    )
-    oauth_url: str | None = Field(
-        default=None,
-        validation_alias=AliasChoices("CAMUNDA_OAUTH_URL", "ZEEBE_AUTHORIZATION_SERVER_URL"),
-        description="Where tokens are asked for.",
-    )
-    token_audience: str | None = Field(
-        default=None,
-        validation_alias=AliasChoices("CAMUNDA_TOKEN_AUDIENCE", "ZEEBE_TOKEN_AUDIENCE"),
-        description="The audience tokens are asked for.",
-    )
-    token_scope: str | None = Field(
-        default=None,
-        validation_alias=AliasChoices("CAMUNDA_TOKEN_SCOPE", "ZEEBE_TOKEN_SCOPE"),
-        description="The scope tokens are asked for.",
-    )
-    basic_username: str | None = Field(
-        default=None, validation_alias=AliasChoices("CAMUNDA_BASIC_AUTH_USERNAME"), description="User name, without OAuth."
-    )
-    basic_password: SecretStr | None = Field(
-        default=None, validation_alias=AliasChoices("CAMUNDA_BASIC_AUTH_PASSWORD"), description="Password, without OAuth."
-    )
-    tenant_ids: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(),
-        validation_alias=AliasChoices("CAMUNDA_TENANT_IDS", "CAMUNDA_TENANT_ID"),
-        description="Whose jobs are worked, comma-separated.",
-    )
-    request_timeout: float = Field(
-        default=10.0,
-        gt=0,
-        validation_alias=AliasChoices("CAMUNDA_WORKERS_REQUEST_TIMEOUT"),
-        description="Seconds one attempt of a command may take.",
+    request_timeout: float = _from(
+        "CAMUNDA_WORKERS_REQUEST_TIMEOUT", default=10.0, gt=0, about="Seconds one attempt of a command may take."
     )
 
     @field_validator("tenant_ids", mode="before")
@@ -104,13 +87,11 @@ class ConnectionSettings(_Area):
     @field_validator("rest_address", mode="after")
     @classmethod
     def _base(cls, value: str) -> str:
-        base = value.strip().rstrip("/").removesuffix("/v2")
-        if "://" not in base:
-            base = f"http://{base}"
+        base = value.strip() if "://" in value else f"http://{value.strip()}"
         parts = urlsplit(base)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("must be an address like http://127.0.0.1:8080")
-        return base
+        return base.rstrip("/").removesuffix("/v2")
 
     @model_validator(mode="after")
     def _whole_credentials(self) -> Self:
@@ -124,17 +105,17 @@ class ConnectionSettings(_Area):
 
 
 class StorageSettings(_Area):
-    """Where files of ours are kept."""
+    """Where files of ours are kept: in the platform's folders, unless told otherwise."""
 
-    data_dir: Path = Field(
+    data_dir: Path = _from(
+        "CAMUNDA_WORKERS_DATA_DIR",
         default_factory=lambda: Path(platformdirs.user_data_dir(_APP, appauthor=False)),
-        validation_alias=AliasChoices("CAMUNDA_WORKERS_DATA_DIR"),
-        description="What must not be lost: the event log, the durable engine's state.",
+        about="What must not be lost: the event log, the durable engine's state.",
     )
-    cache_dir: Path = Field(
+    cache_dir: Path = _from(
+        "CAMUNDA_WORKERS_CACHE_DIR",
         default_factory=lambda: Path(platformdirs.user_cache_dir(_APP, appauthor=False)),
-        validation_alias=AliasChoices("CAMUNDA_WORKERS_CACHE_DIR"),
-        description="What can be fetched or built again: engine jars, the class-data archive.",
+        about="What can be fetched or built again: engine jars, the class-data archive.",
     )
 
     @field_validator("data_dir", "cache_dir", mode="after")
@@ -146,24 +127,16 @@ class StorageSettings(_Area):
 class AiSettings(_Area):
     """The model that AI tasks ask; without one they hand over to people."""
 
-    ai_base_url: str | None = Field(
-        default=None,
-        validation_alias=AliasChoices("CAMUNDA_WORKERS_AI_BASE_URL"),
-        description="Any OpenAI-compatible endpoint, /v1 included.",
-    )
-    ai_model: str | None = Field(
-        default=None, validation_alias=AliasChoices("CAMUNDA_WORKERS_AI_MODEL"), description="The model's name there."
-    )
-    ai_api_key: SecretStr | None = Field(default=None, validation_alias=AliasChoices("CAMUNDA_WORKERS_AI_API_KEY"), description="Its key.")
+    ai_base_url: str | None = _from("CAMUNDA_WORKERS_AI_BASE_URL", about="Any OpenAI-compatible endpoint, /v1 included.")
+    ai_model: str | None = _from("CAMUNDA_WORKERS_AI_MODEL", about="The model's name there.")
+    ai_api_key: SecretStr | None = _from("CAMUNDA_WORKERS_AI_API_KEY", about="Its key.")
 
 
 class EngineSettings(_Area):
     """Which engine is run here."""
 
-    engine_version: str = Field(
-        default="8.8.21",
-        validation_alias=AliasChoices("CAMUNDA_WORKERS_ENGINE_VERSION"),
-        description="The version of Zeebe that is fetched and embedded.",
+    engine_version: str = _from(
+        "CAMUNDA_WORKERS_ENGINE_VERSION", default="8.8.21", about="The version of Zeebe that is fetched and embedded."
     )
 
 

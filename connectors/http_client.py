@@ -1,8 +1,8 @@
 """The one way this application talks to a system of record: JSON over HTTP, nothing believed unchecked.
 
-A server can be down, slow, or wrong while it says 200. Only an answer with the right status, the right media type and exactly the expected
-types becomes a result; everything else is one of :mod:`connectors.errors`. Nothing is retried here: the engine retries jobs, with a back-off
-that people can see and stop.
+A server can be down, slow, or wrong while it says 200. Only an answer with the right status, the right media type and exactly the
+expected types becomes a result; everything else is one of :mod:`connectors.errors`. Nothing is retried here: the engine retries jobs, with
+a back-off that people can see and stop.
 """
 
 from __future__ import annotations
@@ -47,9 +47,10 @@ class SystemClient:
     system: ClassVar[str] = "system"
 
     def __init__(self, base_url: str, *, timeout: float = 10.0, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        # Joined by hand: httpx's own base address would make ".../payments" into ".../payments/", which is another resource.
+        self._base = base_url.rstrip("/")
         # Redirects stay off: a payment must not follow a stranger's "Location".
         self._http = httpx.AsyncClient(
-            base_url=base_url,
             timeout=timeout,
             transport=transport,
             follow_redirects=False,
@@ -65,11 +66,13 @@ class SystemClient:
         await self._http.aclose()
 
     async def _get(self, path: str, answer: type[A], *, params: dict[str, str] | None = None) -> A:
-        return await self._call(self._http.build_request("GET", path, params=params), answer)
+        return await self._call(self._http.build_request("GET", self._base + path, params=params), answer)
 
     async def _post(self, path: str, answer: type[A], *, body: BaseModel, key: str) -> A:
         headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
-        return await self._call(self._http.build_request("POST", path, content=body.model_dump_json(), headers=headers), answer)
+        return await self._call(
+            self._http.build_request("POST", self._base + path, content=body.model_dump_json(), headers=headers), answer
+        )
 
     def _bad(self, reason: str) -> BadAnswer:
         return BadAnswer(self.system, reason)

@@ -36,8 +36,8 @@ def setup(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON o
     folder = engine_folder(settings.engine_version, settings.cache_dir)
     size = sum(jar.stat().st_size for jar in jars)
     if as_json:
-        result = {"engine": settings.engine_version, "folder": str(folder), "jars": len(jars), "bytes": size, "class_data_archive": archive or None}
-        print(json.dumps(result | {"wall_seconds": round(time.monotonic() - began, 2)}))
+        result = {"engine": settings.engine_version, "folder": str(folder), "jars": len(jars), "bytes": size}
+        print(json.dumps(result | {"class_data_archive": archive or None, "wall_seconds": round(time.monotonic() - began, 2)}))
         return
     print(f"Engine {settings.engine_version} is ready: {len(jars)} jars, {size / 1e6:.0f} MB in {folder}")
     print("Next: camunda-workers demo, or camunda-workers engine start")

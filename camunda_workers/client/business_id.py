@@ -90,6 +90,6 @@ def _add_business_id(business_id: str, tags: list[str], *, native: bool) -> None
     elif not native:
         room = 100 - len(BUSINESS_ID_TAG)
         raise InvalidArgument(
-            f"the business id '{business_id}' does not fit: engines older than 8.9 keep it as a tag, so it may have at most {room} characters, "
-            "and only letters, digits and _ - : ."
+            f"the business id '{business_id}' does not fit: engines older than 8.9 keep it as a tag, so it may have "
+            f"at most {room} characters, and only letters, digits and _ - : ."
         )

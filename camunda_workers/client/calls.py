@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator
 from typing import Any, TypeVar
 
 import grpc
@@ -79,7 +79,7 @@ class GatewayCalls:
             send, lambda error: self._failure(error, name), call=name, back_off=self._back_off, repeat=repeat, settled_by=settled_by
         )
 
-    async def stream(self, name: str, request: Message, answer: type[R], *, timeout: float | None) -> AsyncIterator[R]:
+    async def stream(self, name: str, request: Message, answer: type[R], *, timeout: float | None) -> AsyncGenerator[R, None]:
         """Make a call whose answer is a stream; never repeated.
 
         Closing the iterator cancels the call.
@@ -122,8 +122,3 @@ class GatewayCalls:
 def milliseconds(seconds: float) -> int:
     """Seconds as the whole milliseconds the gateway counts in."""
     return round(seconds * 1000)
-
-
-def answered(response: R | None, defaults: Mapping[str, Any], answer: type[R]) -> R:
-    """The response, or one with these fields when the call had been done but its answer was lost."""
-    return response if response is not None else answer(**defaults)

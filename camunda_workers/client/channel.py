@@ -81,8 +81,9 @@ def parse_target(address: str) -> Target:
 def channel_options(target: Target) -> Options:
     """gRPC's channel options.
 
-    Keep-alive follows Camunda's clients (a ping every 45 s, as gateways refuse more than one in 30 s). After a lost connection gRPC by itself waits up
-    to two minutes before it dials again; a worker must be back within seconds. An own subchannel pool keeps that wait from being shared between clients.
+    Keep-alive follows Camunda's clients (a ping every 45 s, as gateways refuse more than one in 30 s). After a lost connection gRPC by
+    itself waits up to two minutes before it dials again; a worker must be back within seconds. An own subchannel pool keeps that wait
+    from being shared between clients.
     """
     options: list[tuple[str, Any]] = [
         ("grpc.keepalive_time_ms", 45_000),

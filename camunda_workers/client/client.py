@@ -29,8 +29,8 @@ class Client(ProcessCommands, OperationCommands, JobCommands, UserTaskCommands):
             await client.deploy("bpmn/", "forms/")
             await client.start("claim", {"claim": {...}}, business_id="CLM-000123")
 
-    Calls are repeated with jittered back-off when the engine is busy or away, unless the command may have been executed and must not be executed twice:
-    then the caller gets the error and decides.
+    Calls are repeated with jittered back-off when the engine is busy or away, unless the command may have been executed and must not be
+    executed twice: then the caller gets the error and decides.
 
     Args:
         grpc_address: ``host:port``; otherwise as the settings say.

@@ -1,7 +1,7 @@
 """Which files are deployed, and whether they may be.
 
-Files are looked at before they are sent, so that a broken one is refused in a moment with its name and what to do. The look is shallow on purpose:
-the engine is the judge of what a diagram means, and its rejections come back as the same `BadResource`.
+Files are looked at before they are sent, so that a broken one is refused in a moment with its name and what to do. The look is shallow on
+purpose: the engine is the judge of what a diagram means, and its rejections come back as the same `BadResource`.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class Resource:
 def collect(sources: Iterable[Path | str | Resource]) -> list[Resource]:
     """Read and check what is to be deployed; blocking.
 
-    A folder means every .bpmn, .dmn and .form file in it and below, hidden ones left out. A resource is named by its file's name alone, as Camunda
-    Modeler names it: the engine takes a changed name for a changed resource.
+    A folder means every .bpmn, .dmn and .form file in it and below, hidden ones left out. A resource is named by its file's name alone,
+    as Camunda Modeler names it: the engine takes a changed name for a changed resource.
 
     Args:
         sources: files, folders and resources.

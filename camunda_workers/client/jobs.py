@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from datetime import timedelta
 
 from camunda_workers.client.calls import milliseconds
@@ -77,7 +77,7 @@ class JobCommands(Commands):
         timeout: timedelta,
         fetch_variables: Iterable[str] = (),
         tenant_ids: Iterable[str] | None = None,
-    ) -> AsyncIterator[pb.ActivatedJob]:
+    ) -> AsyncGenerator[pb.ActivatedJob, None]:
         """Have jobs pushed as they appear, until the stream ends or is closed.
 
         A stream does not bring jobs that were there before it: poll beside it. Not taking the next job holds the engine back.

@@ -75,7 +75,8 @@ BY_TITLE: Mapping[str, type[EngineError]] = {
 _REJECTION = re.compile(r"Command '\w+' rejected with code '(?P<code>[A-Z_]+)': (?P<reason>.*)", re.DOTALL)
 _TOO_LARGE = re.compile(r"larger than max|exceeds maximum size|Request size is above configured", re.IGNORECASE)
 _NEVER_CONNECTED = re.compile(
-    r"failed to connect|connection refused|name resolution|dns resolution|endpoints? found|no connection established|metadata from plugin failed",
+    r"failed to connect|connection refused|name resolution|dns resolution|endpoints? found|no connection established"
+    r"|metadata from plugin failed",
     re.IGNORECASE,
 )
 _CREDENTIALS_REFUSED = re.compile(r"InvalidOAuthCredentials|invalid_client|unauthorized_client|access_denied", re.IGNORECASE)

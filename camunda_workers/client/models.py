@@ -1,7 +1,7 @@
 """What the REST API v2 answers.
 
-Tolerant models: fields a newer engine adds are kept (``task.model_extra``), fields an older one lacks have defaults. Keys are ``int`` here, although
-the API writes them as text, because the gateway's are.
+Tolerant models: fields a newer engine adds are kept (``task.model_extra``), fields an older one lacks have defaults. Keys are ``int``
+here, although the API writes them as text, because the gateway's are.
 """
 
 from __future__ import annotations

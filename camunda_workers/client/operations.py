@@ -51,7 +51,8 @@ class OperationCommands(Commands):
     ) -> PublishedMessage:
         """Publish a message.
 
-        With a message id and a time to live it is repeated when the answer is lost, for the engine keeps ids apart; without one it may correlate twice, so it is not.
+        With a message id and a time to live it is repeated when the answer is lost, for the engine keeps ids apart; without one it may
+        correlate twice, so it is not.
 
         Args:
             name: the message's name in the diagram.

@@ -2,8 +2,9 @@
 
 The decision is a pure function: it gets what is known of the failure and answers `Again` or `GiveUp`; nothing here waits or sends.
 
-A command that may have been executed is a special case. When the answer is lost (deadline, connection reset) nobody knows whether the engine
-acted on it. Completing a job twice is harmless, starting an instance twice is a second claim. So each command says how it may be repeated.
+A command that may have been executed is a special case. When the answer is lost (deadline, connection reset) nobody knows whether the
+engine acted on it. Completing a job twice is harmless, starting an instance twice is a second claim. So each command says how it may be
+repeated.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ class BackOff:
 
         Args:
             attempt: how many attempts have been made.
-            chance: a random number in [0, 1); it spreads the wait over the upper half, so that clients that failed together do not return together.
+            chance: a random number in [0, 1); it spreads the wait over the upper half, so that clients that failed together do not return
+                together.
         """
         exponent = min(attempt - 1, 64)
         ceiling = min(self.longest, self.first * self.factor**exponent)

@@ -97,7 +97,8 @@ class UserTaskCommands(Commands):
         """Search user tasks.
 
         Args:
-            filter: fields of the API in snake or camel case, each a value or operators (``{"due_date": {"$lt": when}}``), or a `UserTaskFilter`.
+            filter: fields of the API in snake or camel case, each a value or operators (``{"due_date": {"$lt": when}}``), or a
+                `UserTaskFilter`.
             sort: a field, ``-field`` for descending, or several of them.
             page: ``{"from": 0, "limit": 100}``, or ``{"after": cursor, "limit": 100}``.
         """

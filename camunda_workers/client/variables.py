@@ -1,7 +1,7 @@
 """Process variables: Python values to JSON text and back.
 
-The engine keeps variables as JSON. What JSON cannot say is refused here, with the path of the value at fault, because the engine would either
-refuse it with less to go on or quietly store something else. NaN and the infinities never reach the wire.
+The engine keeps variables as JSON. What JSON cannot say is refused here, with the path of the value at fault, because the engine would
+either refuse it with less to go on or quietly store something else. NaN and the infinities never reach the wire.
 
 How values are written:
 
@@ -35,7 +35,7 @@ from pathlib import PurePath
 from typing import Any, cast
 from uuid import UUID
 
-from pydantic import BaseModel, SecretBytes, SecretStr
+from pydantic import AnyUrl, BaseModel, SecretBytes, SecretStr
 from pydantic_core import MultiHostUrl, PydanticSerializationError, Url
 
 from camunda_workers.errors import EngineFailure, InvalidArgument
@@ -45,7 +45,7 @@ MAX_DEPTH = 200
 
 _INT64 = range(-(2**63), 2**63)
 _BINARY = (bytes, bytearray, memoryview)
-_AS_TEXT = (UUID, PurePath, Url, MultiHostUrl, IPv4Address, IPv6Address, IPv4Network, IPv6Network)
+_AS_TEXT = (UUID, PurePath, AnyUrl, Url, MultiHostUrl, IPv4Address, IPv6Address, IPv4Network, IPv6Network)
 
 
 def to_json(variables: object, *, what: str = "variables") -> str:

@@ -41,13 +41,15 @@ def read_diagram(xml: bytes, process_id: str) -> Diagram:
         xml: the file.
         process_id: the process the names are wanted of; a file can hold several.
     """
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False, remove_comments=True)
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False, remove_comments=True
+    )
     try:
         root = etree.fromstring(xml, parser)
     except etree.XMLSyntaxError:
         return Diagram(None, {}, None)
     # A document type can define entities; no modeler writes one.
-    if root.getroottree().docinfo.doctype:
+    if root.getroottree().docinfo.internalDTD is not None:
         return Diagram(None, {}, None)
     process = next((node for node in root.iter(f"{BPMN}process") if node.get("id") == process_id), None)
     if process is None:

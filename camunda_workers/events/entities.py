@@ -46,11 +46,19 @@ def _exists_element(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
 
 
 def _exists_incident(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
-    return select(literal(1)).where(incidents.c.process_instance_key == process_instances.c.key, incidents.c.state == "ACTIVE", *conditions).exists()
+    return (
+        select(literal(1))
+        .where(incidents.c.process_instance_key == process_instances.c.key, incidents.c.state == "ACTIVE", *conditions)
+        .exists()
+    )
 
 
 def _retries_left(asked: Any, path: str) -> ColumnElement[bool]:
-    failed = select(literal(1)).where(jobs.c.process_instance_key == process_instances.c.key, jobs.c.state == "FAILED", jobs.c.retries > 0).exists()
+    failed = (
+        select(literal(1))
+        .where(jobs.c.process_instance_key == process_instances.c.key, jobs.c.state == "FAILED", jobs.c.retries > 0)
+        .exists()
+    )
     return failed if flag(asked, path) else ~failed
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Table, and_, cast, func, literal, select
+from sqlalchemy import Column, ColumnElement, Table, and_, cast, func, literal, select
 from sqlalchemy import Text as SqlText
 
 from camunda_workers.events.entities import DATE, FLAG, INTEGER, KEY, NOTHING, TEXT
@@ -15,9 +15,11 @@ from camunda_workers.events.projections.work import jobs
 from camunda_workers.events.search import Entity
 
 
-def _is_latest(table: Table, identifier: ColumnElement[Any]) -> Special:
+def _is_latest(table: Table, identifier: Column[Any]) -> Special:
     other = table.alias()
-    same = and_(other.c[identifier.key] == identifier, other.c.tenant_id.is_not_distinct_from(table.c.tenant_id), other.c.state == "ACTIVE")
+    same = and_(
+        other.c[identifier.name] == identifier, other.c.tenant_id.is_not_distinct_from(table.c.tenant_id), other.c.state == "ACTIVE"
+    )
     newest = select(func.max(other.c.version)).where(same).correlate(table).scalar_subquery()
 
     def condition(asked: Any, path: str) -> ColumnElement[bool]:

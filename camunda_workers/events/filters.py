@@ -70,7 +70,9 @@ _OPERATORS: Mapping[Kind, tuple[str, ...]] = {
 }
 
 
-def where(fields: Mapping[str, Field], specials: Mapping[str, Special], given: Mapping[str, Any], path: str = "filter") -> list[ColumnElement[bool]]:
+def where(
+    fields: Mapping[str, Field], specials: Mapping[str, Special], given: Mapping[str, Any], path: str = "filter"
+) -> list[ColumnElement[bool]]:
     """The conditions that a filter object means; a field that is null counts as not given.
 
     Raises:
@@ -93,7 +95,9 @@ def where(fields: Mapping[str, Field], specials: Mapping[str, Special], given: M
 def matches(column: ColumnElement[Any], kind: Kind, asked: Any, path: str) -> ColumnElement[bool]:
     """The condition for one field: a plain value (equality) or an object of operators, all of which must hold."""
     operators = cast("Mapping[str, Any]", asked) if isinstance(asked, Mapping) else {"$eq": asked}
-    return and_(*(_operation(column, kind, name, operand, path) for name, operand in operators.items() if operand is not None), literal(True))
+    return and_(
+        *(_operation(column, kind, name, operand, path) for name, operand in operators.items() if operand is not None), literal(True)
+    )
 
 
 def _operation(column: ColumnElement[Any], kind: Kind, name: str, operand: Any, path: str) -> ColumnElement[bool]:

@@ -133,18 +133,28 @@ class EventLog:
 
     async def process_definitions(self, keys: Collection[int]) -> list[Record]:
         """The records with which these process definitions were deployed; they carry the diagrams."""
-        query = select(records.c.json).where(text(IS_PROCESS), records.c.key.in_(sorted(keys)), records.c.record_type == "EVENT", records.c.intent == "CREATED")
+        query = select(records.c.json).where(
+            text(IS_PROCESS), records.c.key.in_(sorted(keys)), records.c.record_type == "EVENT", records.c.intent == "CREATED"
+        )
         return [parse_record(line) for line in await self.database.read(lambda connection: list(connection.scalars(query)))]
 
     async def positions_of(self, value_type: str, among: Collection[int], partition: int = 1) -> set[int]:
         """Which of these positions hold a record of that value type."""
-        query = select(records.c.position).where(records.c.partition == partition, records.c.position.in_(sorted(among)), records.c.value_type == value_type)
+        query = select(records.c.position).where(
+            records.c.partition == partition, records.c.position.in_(sorted(among)), records.c.value_type == value_type
+        )
         return set(await self.database.read(lambda connection: list(connection.scalars(query))))
 
     async def business_ids(self, limit: int = 10_000) -> list[str]:
         """The business ids in the log, the latest first."""
         newest = func.max(records.c.position)
-        query = select(records.c.business_id).where(records.c.business_id.is_not(None)).group_by(records.c.business_id).order_by(newest.desc()).limit(limit)
+        query = (
+            select(records.c.business_id)
+            .where(records.c.business_id.is_not(None))
+            .group_by(records.c.business_id)
+            .order_by(newest.desc())
+            .limit(limit)
+        )
         return await self.database.read(lambda connection: list(connection.scalars(query)))
 
     async def business_ids_near(self, business_id: str, limit: int = 5) -> list[str]:
@@ -169,7 +179,9 @@ def _append(connection: Connection, lines: Sequence[bytes | str], partition: int
     for line in lines:
         record = parse_record(line)
         if record.partition != partition:
-            raise ReadModelError(f"position {record.position} belongs to partition {record.partition}, but the source is read as partition {partition}")
+            raise ReadModelError(
+                f"position {record.position} belongs to partition {record.partition}, but the source is read as partition {partition}"
+            )
         if record.position > last:
             last = record.position
             new[last] = record
@@ -185,7 +197,11 @@ def _append(connection: Connection, lines: Sequence[bytes | str], partition: int
 
 
 def _row(record: Record) -> tuple[Any, ...]:
-    starts_called = record.intent == "ELEMENT_ACTIVATING" and record.value_type == "PROCESS_INSTANCE" and record.value.get("bpmnElementType") == "PROCESS"
+    starts_called = (
+        record.intent == "ELEMENT_ACTIVATING"
+        and record.value_type == "PROCESS_INSTANCE"
+        and record.value.get("bpmnElementType") == "PROCESS"
+    )
     return (
         record.partition,
         record.position,
@@ -235,9 +251,13 @@ def _check_stored(connection: Connection, repeated: Sequence[Record], partition:
 def _instances_of(connection: Connection, business_id: str) -> list[int]:
     c = records.c
     first = func.min(c.position)
-    query = select(c.process_instance_key).where(c.business_id == business_id, c.process_instance_key.is_not(None), c.record_type == "EVENT")
+    query = select(c.process_instance_key).where(
+        c.business_id == business_id, c.process_instance_key.is_not(None), c.record_type == "EVENT"
+    )
     found = list(connection.scalars(query.group_by(c.process_instance_key).order_by(first)))
     for key in found:  # grows while it is walked: called instances call others
-        children = connection.scalars(select(c.process_instance_key).where(c.parent_instance_key == key, c.record_type == "EVENT").order_by(c.position))
+        children = connection.scalars(
+            select(c.process_instance_key).where(c.parent_instance_key == key, c.record_type == "EVENT").order_by(c.position)
+        )
         found.extend(child for child in children if child not in found)
     return found

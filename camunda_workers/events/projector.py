@@ -53,7 +53,10 @@ class Changes:
             groups: dict[tuple[Table, bool, tuple[str, ...]], list[dict[str, Any]]] = {}
             for (table, key), steps in pending:
                 step = steps[number]
-                row = dict(zip((column.name for column in table.primary_key), key if isinstance(key, tuple) else (key,), strict=True)) | step.values
+                row = (
+                    dict(zip((column.name for column in table.primary_key), key if isinstance(key, tuple) else (key,), strict=True))
+                    | step.values
+                )
                 groups.setdefault((table, step.makes, tuple(sorted(step.values))), []).append(row)
             for (table, makes, names), rows in groups.items():
                 _write_group(connection, table, rows, names, makes=makes)
@@ -158,7 +161,9 @@ def fold_some(connection: Connection, projections: Sequence[Projection], partiti
     for projection in behind:
         row = {"name": projection.name, "partition": partition, "position": now_at, "version": projection.version}
         statement = insert(positions).values(row)
-        connection.execute(statement.on_conflict_do_update(index_elements=["name", "partition"], set_={"position": now_at, "version": projection.version}))
+        connection.execute(
+            statement.on_conflict_do_update(index_elements=["name", "partition"], set_={"position": now_at, "version": projection.version})
+        )
     return len(rows), now_at < head
 
 

@@ -27,7 +27,9 @@ class Pump:
         batch: how many records one transaction takes.
     """
 
-    def __init__(self, source: RecordSource, log: EventLog, *, followers: Sequence[Follower] = (), partition: int = 1, batch: int = 2000) -> None:
+    def __init__(
+        self, source: RecordSource, log: EventLog, *, followers: Sequence[Follower] = (), partition: int = 1, batch: int = 2000
+    ) -> None:
         self._source = source
         self._log = log
         self._followers = tuple(followers)
@@ -81,7 +83,9 @@ class Pump:
         added = await self._log.append(lines, partition=self._partition)
         last = parse_record(lines[-1]).position
         if last <= (self._position or 0):
-            raise ReadModelError(f"asked for records after position {self._position}, the source gave some up to {last}: it gives records out of order")
+            raise ReadModelError(
+                f"asked for records after position {self._position}, the source gave some up to {last}: it gives records out of order"
+            )
         self._position = last
         return added
 

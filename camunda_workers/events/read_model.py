@@ -67,7 +67,9 @@ class ReadModel:
         """
         chosen = [projection for projection in self._projections if name in {None, projection.name}]
         if not chosen:
-            raise InvalidArgument(f"there is no projection '{name}'; known are {', '.join(projection.name for projection in self._projections)}")
+            raise InvalidArgument(
+                f"there is no projection '{name}'; known are {', '.join(projection.name for projection in self._projections)}"
+            )
         await self.catch_up()
 
         def forget_all(connection: Connection) -> None:
@@ -164,10 +166,10 @@ class ReadModel:
         """``GET /decision-definitions/{key}``."""
         return await self._get(DECISION_DEFINITION, key)
 
-    async def get_decision_instance(self, key: str) -> Found:
+    async def get_decision_instance(self, key: Key) -> Found:
         """``GET /decision-instances/{key}``: with inputs and matched rules."""
         found = await self._get(DECISION_INSTANCE, key)
-        evaluation, _, number = key.partition("-")
+        evaluation, _, number = str(key).partition("-")
         table = decision_instances.c
         query = select(table.inputs, table.rules).where(table.evaluation_key == int(evaluation), table.number == int(number))
         inputs, rules = await self._database.read(lambda connection: connection.execute(query).one())
@@ -182,7 +184,9 @@ class ReadModel:
         """``GET /decision-definitions/{key}/xml``."""
         await self.catch_up()
         number = key_value(key, "decisionDefinitionKey")
-        query = select(requirements.c.xml).join(decisions, decisions.c.requirements_key == requirements.c.key).where(decisions.c.key == number)
+        query = (
+            select(requirements.c.xml).join(decisions, decisions.c.requirements_key == requirements.c.key).where(decisions.c.key == number)
+        )
         xml = await self._database.read(lambda connection: connection.scalar(query))
         if xml is None:
             raise NotFound(f"there is no decision definition with the key {number}")
@@ -212,7 +216,11 @@ class ReadModel:
         await self.catch_up()
         table = user_tasks.c
         number = key_value(process_instance_key, "processInstanceKey")
-        query = select(table.element_id, table.completed_by).where(table.process_instance_key == number, table.completed_by.is_not(None)).order_by(table.key)
+        query = (
+            select(table.element_id, table.completed_by)
+            .where(table.process_instance_key == number, table.completed_by.is_not(None))
+            .order_by(table.key)
+        )
         result: dict[str, list[str]] = {}
         for element_id, user in await self._database.read(lambda connection: connection.execute(query).all()):
             result.setdefault(element_id, []).append(user)
@@ -225,7 +233,7 @@ class ReadModel:
     async def _get(self, entity: Entity, key: Key) -> Found:
         await self.catch_up()
         field = entity.fields[entity.key_field]
-        asked = key_value(key, entity.key_field) if field.kind is Kind.KEY else key
+        asked = key_value(key, entity.key_field) if field.kind is Kind.KEY else str(key)
         condition: ColumnElement[bool] = field.column == asked
         found = await self._database.read(lambda connection: search(connection, entity, conditions=[condition]))
         if not found["items"]:
@@ -243,7 +251,9 @@ class ReadModel:
     async def _form(self, *conditions: ColumnElement[bool]) -> Found | None:
         await self.catch_up()
         table = forms.c
-        query = select(table.key, table.form_id, table["schema"], table.version, table.tenant_id).where(*conditions, table.state == "ACTIVE")
+        query = select(table.key, table.form_id, table["schema"], table.version, table.tenant_id).where(
+            *conditions, table.state == "ACTIVE"
+        )
         row = await self._database.read(lambda connection: connection.execute(query.order_by(table.version.desc()).limit(1)).one_or_none())
         if row is None:
             return None
@@ -263,5 +273,6 @@ def _input(one: dict[str, Any]) -> Found:
 
 
 def _rule(one: dict[str, Any]) -> Found:
-    outputs = [{"outputId": out.get("outputId"), "outputName": out.get("outputName"), "outputValue": out.get("outputValue")} for out in one.get("evaluatedOutputs") or []]
+    given: list[dict[str, Any]] = one.get("evaluatedOutputs") or []
+    outputs = [{name: out.get(name) for name in ("outputId", "outputName", "outputValue")} for out in given]
     return {"ruleId": one.get("ruleId"), "ruleIndex": one.get("ruleIndex"), "evaluatedOutputs": outputs}

@@ -102,9 +102,15 @@ def _conditions(entity: Entity, given: Filter) -> list[ColumnElement[bool]]:
     alternatives = given.get("$or")
     conditions = where(entity.fields, entity.specials, {name: asked for name, asked in given.items() if name != "$or"})
     if alternatives is not None:
-        if not isinstance(alternatives, Sequence) or isinstance(alternatives, str) or not all(isinstance(one, Mapping) for one in cast("Any", alternatives)):
+        if (
+            not isinstance(alternatives, Sequence)
+            or isinstance(alternatives, str)
+            or not all(isinstance(one, Mapping) for one in cast("Any", alternatives))
+        ):
             raise InvalidArgument("filter.$or: expected a list of filter objects")
-        some = [and_(*where(entity.fields, entity.specials, one, "filter.$or"), literal(True)) for one in cast("Sequence[Filter]", alternatives)]
+        some = [
+            and_(*where(entity.fields, entity.specials, one, "filter.$or"), literal(True)) for one in cast("Sequence[Filter]", alternatives)
+        ]
         if some:
             conditions.append(or_(*some))
     return conditions
@@ -148,7 +154,9 @@ def _count(value: Any, path: str, highest: int) -> int:
     return value
 
 
-def _rows(connection: Connection, entity: Entity, asked: list[ColumnElement[bool]], orders: list[_Order], window: _Window) -> Sequence[Row[Any]]:
+def _rows(
+    connection: Connection, entity: Entity, asked: list[ColumnElement[bool]], orders: list[_Order], window: _Window
+) -> Sequence[Row[Any]]:
     columns: list[Label[Any]] = [what.column.label(name) for name, what in entity.fields.items()]
     cursors = [order.column.label(f"cursor_{number}") for number, order in enumerate(orders)]
     backwards = window.before is not None
@@ -174,7 +182,7 @@ def _beyond(orders: Sequence[_Order], edge: Sequence[Any], *, backwards: bool) -
 
 
 def _cursor(row: Row[Any], orders: Sequence[_Order]) -> str:
-    values = [row._mapping[f"cursor_{number}"] for number in range(len(orders))]
+    values = row[-len(orders) :]
     return base64.urlsafe_b64encode(json.dumps([int(v) if isinstance(v, bool) else v for v in values]).encode()).decode()
 
 
@@ -183,7 +191,11 @@ def _read_cursor(text: Any, path: str, columns: int) -> tuple[Any, ...]:
         values: Any = json.loads(base64.urlsafe_b64decode(text))
     except (TypeError, ValueError, binascii.Error):
         values = None
-    if not isinstance(values, list) or len(cast("list[Any]", values)) != columns or not all(_is_plain(one) for one in cast("list[Any]", values)):
+    if (
+        not isinstance(values, list)
+        or len(cast("list[Any]", values)) != columns
+        or not all(_is_plain(one) for one in cast("list[Any]", values))
+    ):
         raise InvalidArgument(f"{path}: this is not a cursor of an answer to the same sort")
     return tuple(cast("list[Any]", values))
 
@@ -193,5 +205,4 @@ def _is_plain(value: Any) -> bool:
 
 
 def _shown(entity: Entity, row: Row[Any]) -> dict[str, Any]:
-    values = row._mapping
-    return {name: what.shown(values[name]) for name, what in entity.fields.items() if name not in entity.hidden}
+    return {name: what.shown(value) for (name, what), value in zip(entity.fields.items(), row, strict=False) if name not in entity.hidden}

@@ -1,7 +1,7 @@
 """Four eyes: who did one task must not do the other.
 
-The rule runs as a task listener, so it holds for every way to the task: Tasklist, the inbox, an e-mail link, a script. The engine asks before it
-assigns or completes, and a denial comes back to the person with its reason.
+The rule runs as a task listener, so it holds for every way to the task: Tasklist, the inbox, an e-mail link, a script. The engine asks
+before it assigns or completes, and a denial comes back to the person with its reason.
 """
 
 from __future__ import annotations

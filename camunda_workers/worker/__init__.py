@@ -12,9 +12,10 @@ from camunda_workers.worker.decorate import Worker, worker
 from camunda_workers.worker.markers import Header, Provided, Variable
 
 if TYPE_CHECKING:
-    from camunda_workers.worker.context import JobContext, JobKind, ListenedUserTask, ListenerEvent, current_job
+    from camunda_workers.worker.context import JobContext, current_job
     from camunda_workers.worker.definition import ALL, Definition
     from camunda_workers.worker.gateway import JobGateway
+    from camunda_workers.worker.kinds import JobKind, ListenedUserTask, ListenerEvent
     from camunda_workers.worker.middleware import CallNext, Middleware
     from camunda_workers.worker.outcome import Bpmn, Completed, Corrected, Denied, Deny, Failed, Outcome
     from camunda_workers.worker.retry import RetryDecision, RetryPolicy
@@ -34,9 +35,9 @@ _LAZY = {
     "Failed": "outcome",
     "JobContext": "context",
     "JobGateway": "gateway",
-    "JobKind": "context",
-    "ListenedUserTask": "context",
-    "ListenerEvent": "context",
+    "JobKind": "kinds",
+    "ListenedUserTask": "kinds",
+    "ListenerEvent": "kinds",
     "Middleware": "middleware",
     "Outcome": "outcome",
     "RetryDecision": "retry",

@@ -5,9 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from functools import cached_property
 from typing import Any, Protocol, cast
 
@@ -17,60 +15,7 @@ from pydantic_core import from_json
 from camunda_workers.client.business_id import business_id_of
 from camunda_workers.client.proto import gateway_pb2 as pb
 from camunda_workers.errors import CamundaWorkersError, NotFound
-
-
-class JobKind(StrEnum):
-    """What a job stands for."""
-
-    BPMN_ELEMENT = "BPMN_ELEMENT"
-    EXECUTION_LISTENER = "EXECUTION_LISTENER"
-    TASK_LISTENER = "TASK_LISTENER"
-    AD_HOC_SUB_PROCESS = "AD_HOC_SUB_PROCESS"
-    UNKNOWN = "UNKNOWN"
-    """A kind that is newer than this package."""
-
-
-class ListenerEvent(StrEnum):
-    """What a listener's job was made for."""
-
-    CREATING = "CREATING"
-    ASSIGNING = "ASSIGNING"
-    UPDATING = "UPDATING"
-    COMPLETING = "COMPLETING"
-    CANCELING = "CANCELING"
-    START = "START"
-    END = "END"
-    UNKNOWN = "UNKNOWN"
-    """An event that is newer than this package."""
-
-
-@dataclass(frozen=True, slots=True)
-class ListenedUserTask:
-    """The user task that a task listener's job is about, as it would be after the change.
-
-    Attributes:
-        key: the user task's key.
-        action: what the caller named the action (``complete``, ``approve`` ...).
-        assignee: the task's assignee; Camunda does not tell who made the call.
-        candidate_users: users who may claim it.
-        candidate_groups: groups whose members may claim it.
-        changed_attributes: what an update changes.
-        due_date: ISO 8601.
-        follow_up_date: ISO 8601.
-        form_key: key of its Camunda form.
-        priority: 0 to 100.
-    """
-
-    key: int | None = None
-    action: str | None = None
-    assignee: str | None = None
-    candidate_users: Sequence[str] = ()
-    candidate_groups: Sequence[str] = ()
-    changed_attributes: Sequence[str] = ()
-    due_date: str | None = None
-    follow_up_date: str | None = None
-    form_key: int | None = None
-    priority: int | None = None
+from camunda_workers.worker.kinds import JobKind, ListenedUserTask, ListenerEvent, event_of, kind_of, user_task_of
 
 
 class TimeoutGateway(Protocol):
@@ -96,8 +41,8 @@ class JobContext:
         self._job = job
         self._gateway = gateway
         self._cancelled: str | None = None
-        # The engine's deadline is in the engine's time, which may be wrong or virtual. Whether a result is still worth sending is decided by
-        # the time that passed here.
+        # The engine's deadline is in the engine's time, which may be wrong or virtual. Whether a result is still worth sending is decided
+        # by the time that passed here.
         self._expires = time.monotonic() + timeout.total_seconds()
 
     @property
@@ -113,14 +58,14 @@ class JobContext:
     @cached_property
     def kind(self) -> JobKind:
         """Whether this is a task's job or a listener's."""
-        return _kind(self._job.kind)
+        return kind_of(self._job)
 
     @cached_property
     def listener_event(self) -> ListenerEvent | None:
         """What the listener listens to; ``None`` for a job that is no listener's."""
         if self.kind not in (JobKind.EXECUTION_LISTENER, JobKind.TASK_LISTENER):
             return None
-        return _listener_event(self._job.listenerEventType)
+        return event_of(self._job)
 
     @property
     def process_instance_key(self) -> int:
@@ -205,7 +150,7 @@ class JobContext:
     @cached_property
     def user_task(self) -> ListenedUserTask | None:
         """The user task, in a task listener's job."""
-        return _user_task(self._job.userTask) if self._job.HasField("userTask") else None
+        return user_task_of(self._job)
 
     @cached_property
     def logger(self) -> structlog.typing.FilteringBoundLogger:
@@ -280,35 +225,3 @@ def current_job() -> JobContext:
 def enter(context: JobContext) -> None:
     """Makes this the current job of the running task; each job has a task of its own, so it is never reset."""
     _current.set(context)
-
-
-def _kind(number: int) -> JobKind:
-    try:
-        return JobKind(pb.ActivatedJob.JobKind.Name(cast(Any, number)))
-    except ValueError:
-        return JobKind.UNKNOWN
-
-
-def _listener_event(number: int) -> ListenerEvent:
-    try:
-        return ListenerEvent(pb.ActivatedJob.ListenerEventType.Name(cast(Any, number)))
-    except ValueError:
-        return ListenerEvent.UNKNOWN
-
-
-def _user_task(task: pb.UserTaskProperties) -> ListenedUserTask:
-    def value(name: str) -> Any:
-        return getattr(task, name) if task.HasField(cast(Any, name)) else None
-
-    return ListenedUserTask(
-        key=value("userTaskKey"),
-        action=value("action"),
-        assignee=value("assignee") or None,
-        candidate_users=tuple(task.candidateUsers),
-        candidate_groups=tuple(task.candidateGroups),
-        changed_attributes=tuple(task.changedAttributes),
-        due_date=value("dueDate") or None,
-        follow_up_date=value("followUpDate") or None,
-        form_key=value("formKey"),
-        priority=value("priority"),
-    )

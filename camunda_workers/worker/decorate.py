@@ -76,7 +76,7 @@ def worker(
 
     def decorate(function: Callable[P, R]) -> Worker[P, R]:
         # Imported here because it brings pydantic: importing the package must stay cheap for the command line.
-        from camunda_workers.worker.definition import define  # noqa: PLC0415
+        from camunda_workers.worker.definition import define
 
         definition = define(
             function,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -117,13 +118,13 @@ class Executor:
                 return self._tried(error, context, f"the function raised {describe(error)}, which ends a program and not a job")
 
     def _failed(self, error: JobFailed, context: JobContext) -> Failed:
-        decision = self._definition.retries.decide(error, retries=context.retries, chance=random.random())  # noqa: S311
+        decision = self._definition.retries.decide(error, retries=context.retries, chance=random.random())
         retries = decision.retries if error.retries is None else max(0, error.retries)
         back_off = decision.back_off if error.back_off is None else max(timedelta(0), error.back_off)
         return Failed(error.message, retries, back_off if retries else timedelta(0), error.variables, cause=error)
 
     def _tried(self, error: BaseException, context: JobContext, message: str) -> Failed:
-        decision = self._definition.retries.decide(error, retries=context.retries, chance=random.random())  # noqa: S311
+        decision = self._definition.retries.decide(error, retries=context.retries, chance=random.random())
         return Failed(message, decision.retries, decision.back_off, cause=error)
 
     def _sealed(self, outcome: Outcome, context: JobContext) -> Report:
@@ -164,12 +165,10 @@ def describe(error: BaseException) -> str:
 
 def _single(error: BaseException) -> BaseException:
     """The one exception in a group of one: a task group inside a function must not hide the BPMN error raised in it."""
-    while isinstance(error, BaseExceptionGroup):
-        inner = cast("BaseExceptionGroup[BaseException]", error).exceptions
-        if len(inner) != 1:
-            break
-        error = inner[0]
-    return error
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    inner = cast("BaseExceptionGroup[BaseException]", error).exceptions
+    return _single(inner[0]) if len(inner) == 1 else cast("BaseException", error)
 
 
 async def _settle_cancellation() -> None:
@@ -179,11 +178,9 @@ async def _settle_cancellation() -> None:
         return
     while task.cancelling():
         task.uncancel()
-    try:
+    with contextlib.suppress(asyncio.CancelledError):
         # Before Python 3.13 a function that cancelled itself and returned leaves one that strikes at the next wait: let it strike here.
         await asyncio.sleep(0)
-    except asyncio.CancelledError:
-        pass
 
 
 def _clean(outcome: Outcome) -> Outcome:

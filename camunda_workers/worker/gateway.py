@@ -17,7 +17,7 @@ class JobGateway(Protocol):
 
     async def activate_jobs(
         self,
-        type: str,  # noqa: A002 - Camunda's word for it
+        type: str,
         *,
         worker: str,
         timeout: timedelta,
@@ -30,7 +30,7 @@ class JobGateway(Protocol):
 
     def stream_jobs(
         self,
-        type: str,  # noqa: A002 - Camunda's word for it
+        type: str,
         *,
         worker: str,
         timeout: timedelta,

@@ -9,12 +9,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, TypeAlias, cast, get_args, get_origin
+from typing import Annotated, Any, NotRequired, TypeAlias, cast, get_args, get_origin
 
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 from pydantic_core import from_json
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from camunda_workers.errors import ConfigurationError
 from camunda_workers.worker.context import JobContext

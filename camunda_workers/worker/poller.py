@@ -26,6 +26,10 @@ _ANSWERED_AT_ONCE = 0.1
 """An empty answer faster than this part of the request's timeout comes from a gateway that does not wait for jobs."""
 
 
+_BACK_OFF = BackOff(first=0.1, longest=5.0)
+_IDLE = BackOff(first=0.02, longest=0.5)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Polling:
     """How jobs are fetched.
@@ -38,8 +42,8 @@ class Polling:
     """
 
     request_timeout: timedelta = timedelta(seconds=20)
-    back_off: BackOff = BackOff(first=0.1, longest=5.0)
-    idle: BackOff = BackOff(first=0.02, longest=0.5)
+    back_off: BackOff = _BACK_OFF
+    idle: BackOff = _IDLE
     start_jitter: timedelta = timedelta(0)
 
 
@@ -143,4 +147,4 @@ class Poller:
 
 
 def _chance() -> float:
-    return random.random()  # noqa: S311 - spreads waits, keeps no secret
+    return random.random()

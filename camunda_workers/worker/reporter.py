@@ -1,7 +1,8 @@
 """Sends outcomes to the engine: once if it works, again until the job's deadline if the way there is broken.
 
-The function has already run. Its effect must not be repeated because a message about it was lost, so nothing here ever turns a finished job
-into a failed one for a transport error: "not found" and "wrong state" mean that the job is resolved already, and what is busy or gone is asked again.
+The function has already run. Its effect must not be repeated because a message about it was lost, so nothing here ever turns a finished
+job into a failed one for a transport error: "not found" and "wrong state" mean that the job is resolved already, and who is busy or gone is
+asked again.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ class Reporter:
             except EngineError as error:
                 failures += isinstance(error, EngineFailure)
                 if isinstance(error, DeadlineExceeded) and isinstance(report.outcome, Failed):
-                    # It may have been failed, and be with another worker by now, whose try a second command would end. If it was not, it times out.
+                    # It may have been failed and be with another worker by now, whose try a second command would end. If not, it times out.
                     return Sent.UNREPORTED, str(error)
                 if not _worth_repeating(error) or failures >= _FAILURES_OF_THE_ENGINE:
                     return Sent.REFUSED, str(error)
@@ -113,7 +114,7 @@ class Reporter:
                 return Sent.REFUSED, describe(error)
             else:
                 return Sent.TAKEN, ""
-            wait = self._back_off.delay(attempt, random.random())  # noqa: S311
+            wait = self._back_off.delay(attempt, random.random())
             if wait > context.remaining():
                 return Sent.UNREPORTED, reason
             _log.warning("job.report_delayed", **context.log_keys(), attempt=attempt, wait=round(wait, 3), reason=reason)

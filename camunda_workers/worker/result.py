@@ -111,7 +111,10 @@ def _is_variables(hint: Any) -> bool:
         return _is_variables(get_args(hint)[0])
     if origin is Union or origin is types.UnionType:
         return all(_is_variables(member) for member in get_args(hint))
-    kind = origin if isinstance(origin, type) else hint
-    if not isinstance(kind, type) or issubclass(kind, RootModel):
+    named = origin if isinstance(origin, type) else hint
+    if not isinstance(named, type):
+        return False
+    kind = cast("type[Any]", named)
+    if issubclass(kind, RootModel):
         return False
     return is_typeddict(kind) or dataclasses.is_dataclass(kind) or issubclass(kind, BaseModel | Mapping)

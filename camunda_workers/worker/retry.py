@@ -28,8 +28,8 @@ class RetryDecision:
 class RetryPolicy:
     """How long to wait after which failure.
 
-    How often a job is tried is said in the diagram (``retries`` of the task definition); the engine sends what is left with every job. Which
-    attempt this is follows from that and from ``retries`` here.
+    How often a job is tried is said in the diagram (``retries`` of the task definition); the engine sends what is left with every job.
+    Which attempt this is follows from that and from ``retries`` here.
 
     Attributes:
         back_off: the wait after the first failure, or a function of the attempt (1 is the first).

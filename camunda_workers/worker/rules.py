@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import assert_never
 
-from camunda_workers.worker.context import JobContext, JobKind, ListenerEvent
+from camunda_workers.worker.context import JobContext
 from camunda_workers.worker.definition import Definition
+from camunda_workers.worker.kinds import JobKind, ListenerEvent
 from camunda_workers.worker.outcome import Bpmn, Completed, Denied, Failed, Outcome
 
 _DENIABLE = (ListenerEvent.ASSIGNING, ListenerEvent.UPDATING, ListenerEvent.COMPLETING, ListenerEvent.UNKNOWN)
@@ -46,7 +47,7 @@ def _bpmn(outcome: Bpmn, context: JobContext, definition: Definition) -> str | N
     if outcome.code not in definition.error_codes:
         declared = _listed(definition.error_codes) or "none"
         return (
-            f"it raised the BPMN error '{outcome.code}' ({outcome.message or 'no message'}), which it does not declare; declared: {declared}. "
+            f"it raised the BPMN error '{outcome.code}' ({outcome.message or 'no message'}) without declaring it; declared: {declared}. "
             f"Fix: add the error's class to @worker('{context.type}', errors=[...]) and an event for the code to the diagram"
         )
     if context.kind in _LISTENERS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
@@ -75,7 +75,7 @@ async def run_workers(
 
 
 @contextmanager
-def _signals(handle: Callable[[int], None]) -> Iterator[None]:
+def _signals(handle: Callable[[int], None]) -> Generator[None]:
     """Calls ``handle`` in the loop for SIGTERM and SIGINT; elsewhere than in the main thread there are no signals to hear."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -10,7 +10,7 @@ REFILL_BELOW = 0.3
 """More jobs are fetched when fewer than this part of the cap are running: few large requests instead of one for every job that ends."""
 
 LINGER = 0.1
-"""Seconds to wait for more room before fetching all the same. Without it, long jobs above the mark would keep free places empty for ever."""
+"""Seconds to wait for more room before fetching all the same: long jobs above the mark must not keep free places empty for ever."""
 
 
 class Slots:

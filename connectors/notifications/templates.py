@@ -30,8 +30,8 @@ as you asked, we have closed your claim of $incident_date. If we had already pai
 
 Your claims team"""
 
-_ESCALATION = """The task '$task' of claim $claim_id ($incident_type, $total_amount dollars) has been waiting for 48 hours in the group $group.
-Please see to it that somebody takes it."""
+_ESCALATION = """The task '$task' of claim $claim_id ($incident_type, $total_amount dollars) has been waiting for 48 hours
+in the group $group. Please see to it that somebody takes it."""
 
 _LETTERS: Mapping[str, tuple[str, str]] = {
     "paid": (

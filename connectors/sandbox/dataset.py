@@ -108,6 +108,14 @@ def reported_order(cases: Sequence[Case]) -> tuple[Case, ...]:
     return tuple(sorted(cases, key=lambda case: (case.claim.reported_at, case.claim.claim_id)))
 
 
+def whole_weeks_until(now: datetime, first: datetime) -> timedelta:
+    """By how many whole weeks dates must move so that the first one is not before now.
+
+    Whole weeks keep the days of the week, and with them who works when: the demo tells the same story on every day of the year.
+    """
+    return -((first - now) // timedelta(weeks=1)) * timedelta(weeks=1)
+
+
 def _case(number: int, row: _Row, shift: timedelta) -> Case:
     policy = row["policy_number"]
     claimant = _claimant(policy)

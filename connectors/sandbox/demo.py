@@ -28,7 +28,7 @@ from connectors.payments import workers as payments
 from connectors.payments.client import PaymentsClient
 from connectors.policies import workers as policies
 from connectors.sandbox.agenda import Agenda
-from connectors.sandbox.dataset import Case, load
+from connectors.sandbox.dataset import Case, load, whole_weeks_until
 from connectors.sandbox.faults import Fault
 from connectors.sandbox.office import PROCESS_ID, Office
 from connectors.sandbox.results import DemoProgress, DemoResult
@@ -158,14 +158,6 @@ def routers(sandbox: Sandbox, client: Client, clock: Clock) -> list[Router]:
         rules,
         triage,
     ]
-
-
-def whole_weeks_until(now: datetime, first: datetime) -> timedelta:
-    """By how many whole weeks dates must move so that the first one is not before now.
-
-    Whole weeks keep the days of the week, and with them who works when: the demo tells the same story on every day of the year.
-    """
-    return -((first - now) // timedelta(weeks=1)) * timedelta(weeks=1)
 
 
 class _Demo:

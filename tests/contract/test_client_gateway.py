@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import grpc
 import pytest
 import pytest_asyncio
+from pydantic import SecretStr
 
 from camunda_workers.client import Activate, BackOff, Client, Resource
 from camunda_workers.client.proto import gateway_pb2 as pb
@@ -29,7 +31,7 @@ from camunda_workers.errors import (
     Unauthenticated,
 )
 from camunda_workers.settings import Settings
-from tests.support.scripted_engine import Reply, ScriptedGateway, Refuse, Wait, scripted_gateway, scripted_rest
+from tests.support.scripted_engine import Refuse, Reply, ScriptedGateway, Wait, scripted_gateway, scripted_rest
 
 pytestmark = pytest.mark.asyncio
 
@@ -37,9 +39,7 @@ Code = grpc.StatusCode
 QUICK = BackOff(attempts=4, first=0.01, longest=0.05)
 BUSY = Refuse(Code.RESOURCE_EXHAUSTED, "Reached maximum capacity of requests handled")
 LOST = Refuse(Code.UNAVAILABLE, "recvmsg: Connection reset by peer")
-BPMN = (
-    '<d:definitions xmlns:d="http://www.omg.org/spec/BPMN/20100524/MODEL" targetNamespace="t"><d:process id="{}" isExecutable="true"/></d:definitions>'
-)
+BPMN = '<d:definitions xmlns:d="http://www.omg.org/spec/BPMN/20100524/MODEL" targetNamespace="t"><d:process id="{}" isExecutable="true"/></d:definitions>'
 
 
 @pytest_asyncio.fixture
@@ -74,7 +74,9 @@ async def client(gateway: ScriptedGateway) -> AsyncIterator[Client]:
         (Code.UNKNOWN, EngineFailure),
     ],
 )
-async def test_each_status_is_an_error_of_ours(gateway: ScriptedGateway, client: Client, status: grpc.StatusCode, kind: type[EngineError]) -> None:
+async def test_each_status_is_an_error_of_ours(
+    gateway: ScriptedGateway, client: Client, status: grpc.StatusCode, kind: type[EngineError]
+) -> None:
     gateway.script("CompleteJob", Refuse(status, "Command 'COMPLETE' rejected with code 'X_Y': the reason"))
     with pytest.raises(kind) as caught:
         await client.complete_job(1)
@@ -90,7 +92,9 @@ async def test_the_frame_of_a_rejection_is_taken_off(gateway: ScriptedGateway, c
         await client.cancel(7)
 
 
-@pytest.mark.parametrize("refusal", [Refuse(Code.NOT_FOUND), Refuse(Code.INVALID_ARGUMENT), Refuse(Code.INTERNAL), Refuse(Code.PERMISSION_DENIED)])
+@pytest.mark.parametrize(
+    "refusal", [Refuse(Code.NOT_FOUND), Refuse(Code.INVALID_ARGUMENT), Refuse(Code.INTERNAL), Refuse(Code.PERMISSION_DENIED)]
+)
 async def test_what_cannot_succeed_is_not_repeated(gateway: ScriptedGateway, client: Client, refusal: Refuse) -> None:
     gateway.script("CompleteJob", refusal)
     with pytest.raises(EngineError):
@@ -164,8 +168,7 @@ async def test_cancelling_the_caller_cancels_the_call(gateway: ScriptedGateway, 
     gateway.script("CompleteJob", Wait())
     task = asyncio.create_task(client.complete_job(1))
     async with asyncio.timeout(5):
-        while not gateway.sent("CompleteJob"):
-            await asyncio.sleep(0.005)
+        await gateway.called.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -207,7 +210,9 @@ async def test_start_says_everything(gateway: ScriptedGateway, client: Client) -
     gateway.script("Topology", pb.TopologyResponse(gatewayVersion="8.8.21"))
     gateway.script(
         "CreateProcessInstance",
-        pb.CreateProcessInstanceResponse(processInstanceKey=9, processDefinitionKey=8, bpmnProcessId="claim", version=3, tags=["vip", "businessId:C-1"]),
+        pb.CreateProcessInstanceResponse(
+            processInstanceKey=9, processDefinitionKey=8, bpmnProcessId="claim", version=3, tags=["vip", "businessId:C-1"]
+        ),
     )
     instance = await client.start("claim", {"a": "ü"}, version=3, business_id="C-1", tags=["vip"], tenant_id="t", start_before=["x"])
     assert (instance.process_instance_key, instance.process_definition_key, instance.version) == (9, 8, 3)
@@ -223,7 +228,13 @@ async def test_start_says_everything(gateway: ScriptedGateway, client: Client) -
 
 async def test_a_newer_engine_gets_the_business_id_by_rest(gateway: ScriptedGateway) -> None:
     gateway.script("Topology", pb.TopologyResponse(gatewayVersion="8.9.1"))
-    answer = {"processInstanceKey": "9", "processDefinitionKey": "8", "processDefinitionId": "claim", "processDefinitionVersion": 3, "variables": {}}
+    answer: dict[str, Any] = {
+        "processInstanceKey": "9",
+        "processDefinitionKey": "8",
+        "processDefinitionId": "claim",
+        "processDefinitionVersion": 3,
+        "variables": {},
+    }
     async with scripted_rest() as rest, Client(gateway.address, rest.address) as client:
         rest.script("POST /v2/process-instances", Reply(200, answer))
         instance = await client.start("claim", {"a": 1}, business_id="Ü 1")
@@ -237,7 +248,9 @@ async def test_a_newer_engine_gets_the_business_id_by_rest(gateway: ScriptedGate
 
 
 async def test_start_with_result(gateway: ScriptedGateway, client: Client) -> None:
-    gateway.script("CreateProcessInstanceWithResult", pb.CreateProcessInstanceWithResultResponse(processInstanceKey=9, variables='{"b":[1,null]}'))
+    gateway.script(
+        "CreateProcessInstanceWithResult", pb.CreateProcessInstanceWithResultResponse(processInstanceKey=9, variables='{"b":[1,null]}')
+    )
     result = await client.start_with_result("p", timeout=timedelta(seconds=2), fetch_variables=["b"])
     assert result.variables == {"b": [1, None]}
     request = gateway.sent("CreateProcessInstanceWithResult")[0]
@@ -255,7 +268,9 @@ async def test_one_configured_tenant_is_meant(gateway: ScriptedGateway) -> None:
 async def test_jobs_that_came_before_the_break_are_kept(gateway: ScriptedGateway, client: Client) -> None:
     batch = pb.ActivateJobsResponse(jobs=[pb.ActivatedJob(key=1), pb.ActivatedJob(key=2)])
     gateway.script("ActivateJobs", Refuse(Code.UNAVAILABLE, "gone", after=(batch,)))
-    jobs = await client.activate_jobs("t", worker="w", timeout=timedelta(seconds=30), max_jobs=8, fetch_variables=["a"], request_timeout=timedelta(seconds=-1))
+    jobs = await client.activate_jobs(
+        "t", worker="w", timeout=timedelta(seconds=30), max_jobs=8, fetch_variables=["a"], request_timeout=timedelta(seconds=-1)
+    )
     assert [job.key for job in jobs] == [1, 2]
     request = gateway.sent("ActivateJobs")[0]
     assert (request.timeout, request.maxJobsToActivate, request.requestTimeout) == (30_000, 8, -1000)
@@ -299,7 +314,8 @@ async def test_deploy_sends_all_in_one_call(gateway: ScriptedGateway, client: Cl
 async def test_a_refused_deployment_names_file_and_element(gateway: ScriptedGateway, client: Client) -> None:
     text = (
         "Command 'CREATE' rejected with code 'INVALID_ARGUMENT': Expected to deploy new resources, but encountered the following errors:\n"
-        "'a.bpmn': - Element: pay > extensionElements > taskDefinition\n    - ERROR: failed to parse expression 'foo(': Expected (\"and\" | \"or\")\n"
+        "'a.bpmn': - Element: pay > extensionElements > taskDefinition\n"
+        '    - ERROR: failed to parse expression \'foo(\': Expected ("and" | "or")\n'
     )
     gateway.script("DeployResource", Refuse(Code.INVALID_ARGUMENT, text))
     with pytest.raises(BadResource) as caught:
@@ -309,8 +325,17 @@ async def test_a_refused_deployment_names_file_and_element(gateway: ScriptedGate
 
 
 async def test_decisions(gateway: ScriptedGateway, client: Client) -> None:
-    rule = pb.MatchedDecisionRule(ruleId="r", ruleIndex=1, evaluatedOutputs=[pb.EvaluatedDecisionOutput(outputName="score", outputValue="7")])
-    steps = [pb.EvaluatedDecision(decisionId="d", decisionOutput="7", matchedRules=[rule], evaluatedInputs=[pb.EvaluatedDecisionInput(inputName="a", inputValue="1")])]
+    rule = pb.MatchedDecisionRule(
+        ruleId="r", ruleIndex=1, evaluatedOutputs=[pb.EvaluatedDecisionOutput(outputName="score", outputValue="7")]
+    )
+    steps = [
+        pb.EvaluatedDecision(
+            decisionId="d",
+            decisionOutput="7",
+            matchedRules=[rule],
+            evaluatedInputs=[pb.EvaluatedDecisionInput(inputName="a", inputValue="1")],
+        )
+    ]
     gateway.script("EvaluateDecision", pb.EvaluateDecisionResponse(decisionId="d", decisionOutput='{"score":7}', evaluatedDecisions=steps))
     result = await client.evaluate_decision("d", {"a": 1})
     assert result.output == {"score": 7}
@@ -354,7 +379,7 @@ async def test_topology_tolerates_what_it_does_not_know(gateway: ScriptedGateway
 
 
 async def test_user_name_and_password_travel_with_each_call(gateway: ScriptedGateway) -> None:
-    settings = Settings(grpc_address=gateway.address, basic_username="demo", basic_password="demo")
+    settings = Settings(grpc_address=gateway.address, basic_username="demo", basic_password=SecretStr("demo"))
     async with Client(settings=settings) as client:
         await client.topology()
         await client.activate_jobs("t", worker="w", timeout=timedelta(seconds=1), max_jobs=1)
@@ -364,7 +389,13 @@ async def test_user_name_and_password_travel_with_each_call(gateway: ScriptedGat
 async def test_a_token_travels_on_a_plain_channel_and_is_asked_for_once(gateway: ScriptedGateway) -> None:
     async with scripted_rest() as provider:
         provider.script("POST /token", Reply(200, {"access_token": "T", "expires_in": 300}))
-        settings = Settings(grpc_address=gateway.address, client_id="me", client_secret="s", oauth_url=f"{provider.address}/token", token_audience="aud")
+        settings = Settings(
+            grpc_address=gateway.address,
+            client_id="me",
+            client_secret=SecretStr("s"),
+            oauth_url=f"{provider.address}/token",
+            token_audience="aud",
+        )
         async with Client(settings=settings) as client:
             await asyncio.gather(*(client.topology() for _ in range(5)))
         assert [one["authorization"] for one in gateway.metadata] == ["Bearer T"] * 5

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from pydantic import SecretStr
 
 from camunda_workers.client import BackOff, Client, UserTaskFilter
 from camunda_workers.errors import (
@@ -80,7 +81,10 @@ async def test_each_answer_is_an_error_of_ours(rest: ScriptedRest, client: Clien
 
 
 async def test_a_denial_keeps_its_reason(rest: ScriptedRest, client: Client) -> None:
-    detail = "Command 'COMPLETE' rejected with code 'INVALID_STATE': Completion of the User Task with key '7' was denied by Task Listener. Reason to deny: 'four eyes'"
+    detail = (
+        "Command 'COMPLETE' rejected with code 'INVALID_STATE': "
+        "Completion of the User Task with key '7' was denied by Task Listener. Reason to deny: 'four eyes'"
+    )
     rest.script(COMPLETION, problem(409, "INVALID_STATE", detail))
     with pytest.raises(InvalidState, match=r"^POST /user-tasks/7/completion: Completion of .* Reason to deny: 'four eyes'$"):
         await client.complete_user_task(7)
@@ -148,14 +152,22 @@ async def test_a_task_from_an_older_or_newer_engine_is_read(rest: ScriptedRest, 
     }
     rest.script("GET /v2/user-tasks/7", Reply(200, newer), Reply(200, {"userTaskKey": 7}))
     task = await client.get_user_task(7)
-    assert (task.key, task.state, task.process_instance_key, task.candidate_groups, task.priority) == (2251799813685300, "SOMETHING_NEW", 9, [], 50)
+    assert (task.key, task.state, task.process_instance_key, task.candidate_groups, task.priority) == (
+        2251799813685300,
+        "SOMETHING_NEW",
+        9,
+        [],
+        50,
+    )
     assert task.due_date == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     assert task.model_extra == {"invented": {"a": 1}}
     assert (await client.get_user_task(7)).key == 7
 
 
 async def test_a_form_and_no_form(rest: ScriptedRest, client: Client) -> None:
-    rest.script("GET /v2/user-tasks/7/form", Reply(200, {"formKey": "5", "formId": "f", "version": 2, "schema": '{"components": []}'}), Reply(204))
+    rest.script(
+        "GET /v2/user-tasks/7/form", Reply(200, {"formKey": "5", "formId": "f", "version": 2, "schema": '{"components": []}'}), Reply(204)
+    )
     form = await client.get_user_task_form(7)
     assert form is not None
     assert (form.form_key, form.form_id, form.schema) == (5, "f", {"components": []})
@@ -173,11 +185,16 @@ async def test_an_unreadable_answer_is_the_engines_failure(rest: ScriptedRest, c
 
 async def test_searches(rest: ScriptedRest, client: Client) -> None:
     rest.script("POST /v2/user-tasks/search", Reply(200, {"items": [{"userTaskKey": "1"}], "page": {"totalItems": 12, "endCursor": "c"}}))
-    rest.script("POST /v2/process-instances/search", Reply(200, {"items": [{"processInstanceKey": "2", "state": "ACTIVE", "tags": ["businessId:x"]}]}))
+    rest.script(
+        "POST /v2/process-instances/search",
+        Reply(200, {"items": [{"processInstanceKey": "2", "state": "ACTIVE", "tags": ["businessId:x"]}]}),
+    )
     rest.script("POST /v2/incidents/search", Reply(200, {"items": [{"incidentKey": "3", "errorType": "JOB_NO_RETRIES"}]}))
     rest.script("POST /v2/variables/search", Reply(200, {"items": [{"name": "a", "value": '{"b": 1}'}]}))
     found = await client.search_user_tasks(
-        UserTaskFilter(state="CREATED", process_instance_key=9, due_date={"$lt": datetime(2026, 1, 1, tzinfo=UTC)}), ["-due_date", "priority"], {"from": 0, "limit": 1}
+        UserTaskFilter(state="CREATED", process_instance_key=9, due_date={"$lt": datetime(2026, 1, 1, tzinfo=UTC)}),
+        ["-due_date", "priority"],
+        {"from": 0, "limit": 1},
     )
     assert ([task.key for task in found], found.total, found.end_cursor) == ([1], 12, "c")
     assert rest.asked[0].body == {
@@ -196,10 +213,12 @@ async def test_a_refused_token_is_renewed_once(rest: ScriptedRest) -> None:
     rest.script("POST /token", lambda _: Reply(200, {"access_token": next(tokens), "expires_in": 300}))
 
     def guarded(asked: Asked) -> Reply:
-        return Reply(200, {"userTaskKey": "1"}) if asked.headers["authorization"] == "Bearer NEW" else problem(401, "Unauthorized", "expired")
+        return (
+            Reply(200, {"userTaskKey": "1"}) if asked.headers["authorization"] == "Bearer NEW" else problem(401, "Unauthorized", "expired")
+        )
 
     rest.script("GET /v2/user-tasks/1", guarded)
-    settings = Settings(rest_address=rest.address, client_id="me", client_secret="s", oauth_url=f"{rest.address}/token")
+    settings = Settings(rest_address=rest.address, client_id="me", client_secret=SecretStr("s"), oauth_url=f"{rest.address}/token")
     async with Client(settings=settings, back_off=QUICK) as client:
         assert (await client.get_user_task(1)).key == 1
     assert len(rest.asked) == 4

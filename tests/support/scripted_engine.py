@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,6 +46,7 @@ class ScriptedGateway:
     address: str = ""
     calls: list[tuple[str, Any]] = field(default_factory=list[tuple[str, Any]])
     metadata: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
+    called: asyncio.Event = field(default_factory=asyncio.Event)
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     _answers: dict[str, list[Answer]] = field(default_factory=lambda: defaultdict[str, list[Answer]](list))
 
@@ -60,7 +61,8 @@ class ScriptedGateway:
 
     def _next(self, name: str, request: Any, context: Any) -> Answer:
         self.calls.append((name, request))
-        self.metadata.append({key: value for key, value in context.invocation_metadata() or ()})
+        self.called.set()
+        self.metadata.append(dict(context.invocation_metadata() or ()))
         answers = self._answers[name]
         return (answers.pop(0) if len(answers) > 1 else answers[0]) if answers else METHODS[name].response()
 
@@ -93,7 +95,10 @@ class ScriptedGateway:
 
 
 def _handler(gateway: ScriptedGateway, method: Method) -> Any:
-    serialisers = {"request_deserializer": method.request.FromString, "response_serializer": method.response.SerializeToString}
+    serialisers: dict[str, Any] = {
+        "request_deserializer": method.request.FromString,
+        "response_serializer": method.response.SerializeToString,
+    }
     if method.streaming:
 
         async def stream(request: Any, context: Any) -> AsyncIterator[Message]:
@@ -109,7 +114,7 @@ def _handler(gateway: ScriptedGateway, method: Method) -> Any:
 
 
 @asynccontextmanager
-async def scripted_gateway(address: str = "127.0.0.1:0") -> AsyncIterator[ScriptedGateway]:
+async def scripted_gateway(address: str = "127.0.0.1:0") -> AsyncGenerator[ScriptedGateway]:
     """Run a gateway on a free port of the loopback interface."""
     gateway = ScriptedGateway()
     server = grpc.aio.server(options=[("grpc.max_receive_message_length", 8 * 1024 * 1024)])
@@ -182,7 +187,7 @@ class ScriptedRest:
 
 
 @asynccontextmanager
-async def scripted_rest() -> AsyncIterator[ScriptedRest]:
+async def scripted_rest() -> AsyncGenerator[ScriptedRest]:
     """Run a REST API on a free port of the loopback interface."""
     rest = ScriptedRest()
     app = Starlette(routes=[Route("/{path:path}", rest.serve, methods=["GET", "POST", "PATCH", "DELETE", "PUT"])])
@@ -195,7 +200,7 @@ async def scripted_rest() -> AsyncIterator[ScriptedRest]:
         while not server.started:
             await asyncio.sleep(0.005)
             assert not task.done()
-        rest.address = "http://127.0.0.1:{}".format(server.servers[0].sockets[0].getsockname()[1])
+        rest.address = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
         yield rest
     finally:
         server.should_exit = True

@@ -46,6 +46,8 @@ def test_tags_are_looked_at() -> None:
     assert tags_with("x", ["businessId:x"], native=False) == ["businessId:x"]
 
 
-@pytest.mark.parametrize(("version", "native"), [("8.8.21", False), ("8.9.0", True), ("8.10.2", True), ("8.9.0-alpha1", True), ("9.0.0", True), ("", True)])
+@pytest.mark.parametrize(
+    ("version", "native"), [("8.8.21", False), ("8.9.0", True), ("8.10.2", True), ("8.9.0-alpha1", True), ("9.0.0", True), ("", True)]
+)
 def test_versions(version: str, native: bool) -> None:
     assert is_native(version) is native

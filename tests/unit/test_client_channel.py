@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from camunda_workers.client.channel import channel_options, is_loopback, open_channel, parse_target
@@ -53,6 +55,6 @@ def test_messages_may_be_large() -> None:
 )
 @pytest.mark.parametrize("known", [True, False])
 async def test_channels_open_without_asking_anybody(address: str, known: bool) -> None:
-    credentials = {"client_id": "me", "client_secret": "s", "oauth_url": "https://login.example.org/token"} if known else {}
+    credentials: dict[str, Any] = {"client_id": "me", "client_secret": "s", "oauth_url": "https://login.example.org/token"} if known else {}
     channel = open_channel(Settings(grpc_address=address, **credentials))
     await channel.close()

@@ -10,9 +10,7 @@ import pytest
 from camunda_workers.client.deploy import Resource, check, collect, rejection
 from camunda_workers.errors import BadResource
 
-BPMN = (
-    '<d:definitions xmlns:d="http://www.omg.org/spec/BPMN/20100524/MODEL" targetNamespace="t"><d:process id="p" isExecutable="true"/></d:definitions>'
-)
+BPMN = '<d:definitions xmlns:d="http://www.omg.org/spec/BPMN/20100524/MODEL" targetNamespace="t"><d:process id="p" isExecutable="true"/></d:definitions>'
 DMN = '<definitions xmlns="https://www.omg.org/spec/DMN/20191111/MODEL/" id="D" name="D" namespace="n"/>'
 FORM = '{"id": "f", "type": "default", "components": []}'
 LAUGHS = (
@@ -70,7 +68,9 @@ def test_nothing_to_deploy(tmp_path: Path) -> None:
         ("a.bpmn", BPMN.replace('isExecutable="true"', "").replace("<d:process", '<d:process xmlns:camunda="x"'), "no executable process"),
         (
             "a.bpmn",
-            BPMN.replace('isExecutable="true"', "").replace("targetNamespace", 'xmlns:camunda="http://camunda.org/schema/1.0/bpmn" targetNamespace'),
+            BPMN.replace('isExecutable="true"', "").replace(
+                "targetNamespace", 'xmlns:camunda="http://camunda.org/schema/1.0/bpmn" targetNamespace'
+            ),
             "Camunda 7",
         ),
         ("a.dmn", BPMN, "is not DMN"),

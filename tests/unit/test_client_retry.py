@@ -36,7 +36,12 @@ def test_what_is_repeated(error: EngineError, maybe: bool, repeat: Repeat, again
 
 
 def test_attempts_are_counted() -> None:
-    assert [decided(BackPressure(), maybe=False, repeat=Repeat.ALWAYS, attempt=attempt) for attempt in (1, 3, 4, 5)] == [True, True, False, False]
+    assert [decided(BackPressure(), maybe=False, repeat=Repeat.ALWAYS, attempt=attempt) for attempt in (1, 3, 4, 5)] == [
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 def test_giving_up_is_a_value() -> None:

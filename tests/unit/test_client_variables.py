@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -36,6 +37,7 @@ class Level(IntEnum):
 
 class Odd(Enum):
     PAIR = ("a", 1)
+    NAME = "red"
 
 
 @dataclass
@@ -74,7 +76,9 @@ ANYTHING = st.recursive(
     | st.uuids()
     | st.fractions()
     | st.complex_numbers(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text() | st.integers() | st.none(), inner, max_size=3) | st.tuples(inner),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text() | st.integers() | st.none(), inner, max_size=3) | st.tuples(inner)
+    ),
     max_leaves=12,
 )
 
@@ -95,45 +99,46 @@ def test_whatever_comes_is_strict_json_or_our_error(value: object) -> None:
     try:
         text = to_json({"value": value})
     except InvalidArgument as error:
-        assert "variables" in str(error)
+        words = str(error)
+        assert "variables" in words
     else:
         text.encode("utf-8")
         json.loads(text, parse_constant=refuse)
 
 
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "2026-01-02T03:04:05+00:00"),
-        (date(2026, 1, 2), "2026-01-02"),
-        (time(3, 4), "03:04:00"),
-        (timedelta(hours=49), "P2DT1H"),
-        (Decimal("12"), 12),
-        (Decimal("12.00"), 12),
-        (Decimal("10.50"), 10.5),
-        (Decimal("1E+30"), 1e30),
-        (Fraction(1, 4), 0.25),
-        (UUID(int=0), "00000000-0000-0000-0000-000000000000"),
-        (Colour.RED, "red"),
-        (Level.HIGH, 3),
-        (Odd.PAIR, ["a", 1]),
-        ((1, 2), [1, 2]),
-        ({3, 1, 2}, [1, 2, 3]),
-        (frozenset({"b", "a"}), ["a", "b"]),
-        (range(3), [0, 1, 2]),
-        (OrderedDict(a=1), {"a": 1}),
-        (MappingProxyType({"a": 1}), {"a": 1}),
-        ({Colour.RED: 1}, {"red": 1}),
-        (PurePosixPath("a/b"), "a/b"),
-        (ip_address("::1"), "::1"),
-        (AnyUrl("https://example.org/"), "https://example.org/"),
-        (Part("a", [Part("b")]), {"name": "a", "others": [{"name": "b", "others": []}]}),
-        (Claim(claim_id="C"), {"claimId": "C", "totalAmount": 10.5, "at": None, "renamed": 1}),
-        (Numbers([1, 2]), [1, 2]),
-        (True, True),
-        (-0.0, 0),
-    ],
-)
+WRITTEN: list[tuple[object, object]] = [
+    (datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "2026-01-02T03:04:05+00:00"),
+    (date(2026, 1, 2), "2026-01-02"),
+    (time(3, 4), "03:04:00"),
+    (timedelta(hours=49), "P2DT1H"),
+    (Decimal("12"), 12),
+    (Decimal("12.00"), 12),
+    (Decimal("10.50"), 10.5),
+    (Decimal("1E+30"), 1e30),
+    (Fraction(1, 4), 0.25),
+    (UUID(int=0), "00000000-0000-0000-0000-000000000000"),
+    (Colour.RED, "red"),
+    (Level.HIGH, 3),
+    (Odd.PAIR, ["a", 1]),
+    ((1, 2), [1, 2]),
+    ({3, 1, 2}, [1, 2, 3]),
+    (frozenset({"b", "a"}), ["a", "b"]),
+    (range(3), [0, 1, 2]),
+    (OrderedDict[str, int](a=1), {"a": 1}),
+    (MappingProxyType({"a": 1}), {"a": 1}),
+    ({Colour.RED: 1}, {"red": 1}),
+    (PurePosixPath("a/b"), "a/b"),
+    (ip_address("::1"), "::1"),
+    (AnyUrl("https://example.org/"), "https://example.org/"),
+    (Part("a", [Part("b")]), {"name": "a", "others": [{"name": "b", "others": []}]}),
+    (Claim(claim_id="C"), {"claimId": "C", "totalAmount": 10.5, "at": None, "renamed": 1}),
+    (Numbers([1, 2]), [1, 2]),
+    (True, True),
+    (-0.0, 0),
+]
+
+
+@pytest.mark.parametrize(("value", "expected"), WRITTEN)
 def test_what_values_become(value: object, expected: object) -> None:
     result = to_jsonable({"value": value})["value"]
     assert result == expected
@@ -164,7 +169,7 @@ def test_booleans_and_subclasses_are_plain_in_the_end() -> None:
         ({"a": 10**10000}, r"variables\.a is a number of \d+ bits"),
         ({"a": {1: 2}}, r"variables\.a has the key 1 of type int"),
         ({None: 2}, r"variables has the key None"),
-        ({Colour.RED: 1, "red": 2}, r"variables has the name 'red' twice"),
+        ({Odd.NAME: 1, "red": 2}, r"variables has the name 'red' twice"),
         ({"a": b"x"}, r"variables\.a is binary"),
         ({"a": SecretStr("x")}, r"variables\.a is a secret"),
         ({"a": object()}, r"variables\.a is object, which cannot be a variable"),
@@ -216,7 +221,7 @@ def test_a_model_that_holds_itself_is_refused() -> None:
 
     node = Node()
     node.next = node
-    with pytest.raises(InvalidArgument, match="cannot be serialised"):
+    with pytest.raises(InvalidArgument, match=r"contains itself|cannot be serialised"):
         to_json({"node": node})
 
 
@@ -232,8 +237,6 @@ def test_an_engine_that_sends_no_object() -> None:
 
 @given(st.timedeltas(min_value=timedelta(days=-999), max_value=timedelta(days=999)))
 def test_durations_are_iso(value: timedelta) -> None:
-    import re
-
     found = re.fullmatch(r"(-?)P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?", iso_duration(value))
     assert found is not None
     days, hours, minutes = (int(found[group] or 0) for group in (2, 3, 4))

@@ -251,7 +251,7 @@ async def test_papers_letters_and_money_of_another_claim_are_never_taken_for_thi
             await notifications.outbox("CLM-000001")
     async with NotificationsClient("http://n.example", transport=answering(body=letter)) as notifications:
         message = Message(claim_id="CLM-000002", to="else@b.example", template="paid", subject="", text="", requested_at=NOW)
-        with pytest.raises(BadAnswer, match="instead of 'paid' to else@b.example"):
+        with pytest.raises(BadAnswer, match=r"instead of 'paid' to else@b\.example"):
             await notifications.send(message, key="1:2")
     async with PaymentsClient("http://p.example", transport=answering(body={"payments": [BOOKING]})) as payments:
         with pytest.raises(BadAnswer, match="CLM-000001"):

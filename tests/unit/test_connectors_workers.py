@@ -193,7 +193,7 @@ async def test_letters_say_what_happened() -> None:
     assert "policy 1 lapsed" in texts[2]
     assert "closed your claim" in texts[3]
     assert "repair estimate" in texts[4]
-    assert "waiting for 48 hours in the group claims-assessors" in texts[5]
+    assert "waiting for 48 hours\nin the group claims-assessors" in texts[5]
     assert [message["to"] for message in post.taken] == [claim.claimant.email] * 5 + ["claims-assessors-lead@insurer.example"]
 
 
@@ -205,7 +205,7 @@ async def test_an_unknown_template_is_final_and_names_the_element() -> None:
 
 
 def test_values_in_letters_stay_text() -> None:
-    values = {name: "x" for name in ("claim_id", "incident_date", "incident_type", "amount")}
+    values = dict.fromkeys(("claim_id", "incident_date", "incident_type", "amount"), "x")
     letter = render("paid", {**values, "claim_id": "1\r\nBcc: all@b.example", "name": "$amount {0}"})
     assert letter.subject == "Your claim 1 Bcc: all@b.example is paid"
     assert "Dear $amount {0}," in letter.text

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from connectors.sandbox.dataset import DATA, load
-from connectors.sandbox.demo import whole_weeks_until
+from connectors.sandbox.dataset import DATA, load, whole_weeks_until
 
 DATASET = load()
 
@@ -91,8 +91,6 @@ def test_the_first_claim_is_reported_within_a_week_from_now() -> None:
 
 
 def test_the_provenance_note_names_the_file_as_it_is() -> None:
-    import hashlib
-
     note = (DATA.parent / "PROVENANCE.md").read_text(encoding="utf-8")
     assert hashlib.sha256(DATA.read_bytes()).hexdigest() in note
     assert "CC BY 4.0" in note

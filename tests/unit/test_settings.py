@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,17 +12,11 @@ from camunda_workers.clock import Clock, SystemClock
 from camunda_workers.errors import ConfigurationError
 from camunda_workers.settings import PROJECT_FILE, ConnectionSettings, Settings, find_project_file, load_project
 
-ALL = (
-    "ZEEBE_GRPC_ADDRESS ZEEBE_ADDRESS CAMUNDA_GRPC_ADDRESS CAMUNDA_REST_ADDRESS ZEEBE_REST_ADDRESS CAMUNDA_CLIENT_ID ZEEBE_CLIENT_ID CAMUNDA_CLIENT_SECRET "
-    "ZEEBE_CLIENT_SECRET CAMUNDA_OAUTH_URL ZEEBE_AUTHORIZATION_SERVER_URL CAMUNDA_TENANT_IDS CAMUNDA_TENANT_ID CAMUNDA_WORKERS_DATA_DIR CAMUNDA_WORKERS_CACHE_DIR "
-    "CAMUNDA_WORKERS_AI_BASE_URL CAMUNDA_WORKERS_AI_MODEL CAMUNDA_WORKERS_AI_API_KEY CAMUNDA_WORKERS_ENGINE_VERSION CAMUNDA_WORKERS_REQUEST_TIMEOUT"
-).split()
-
 
 @pytest.fixture(autouse=True)
 def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ALL:
-        monkeypatch.delenv(name, raising=False)
+    for name in [name for name in os.environ if name.startswith(("CAMUNDA_", "ZEEBE_"))]:
+        monkeypatch.delenv(name)
 
 
 def test_defaults() -> None:

@@ -6,9 +6,10 @@ import hashlib
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 
 import certifi
@@ -45,14 +46,18 @@ def fetch_all(jars: Sequence[Jar], folder: Path, repository: str, progress: Prog
                 progress.say(notice)
             _fetch_missing(missing, folder, repository, progress)
     except OSError as error:
-        raise SetupError(f"cannot write to {folder} ({error.strerror or error}): free some space or set CAMUNDA_WORKERS_CACHE_DIR to another folder") from error
+        reason = error.strerror or str(error)
+        raise SetupError(
+            f"cannot write to {folder} ({reason}): free some space, or set CAMUNDA_WORKERS_CACHE_DIR to another folder"
+        ) from error
 
 
 def _fetch_missing(missing: Sequence[Jar], folder: Path, repository: str, progress: Progress) -> None:
     progress.begin("Fetching the engine", sum(jar.size for jar in missing))
     stop = threading.Event()
     try:
-        with httpx.Client(verify=trust(), follow_redirects=True, timeout=httpx.Timeout(30.0, connect=15.0)) as client, ThreadPoolExecutor(PARALLEL) as pool:
+        timeout = httpx.Timeout(30.0, connect=15.0)
+        with httpx.Client(verify=trust(), follow_redirects=True, timeout=timeout) as client, ThreadPoolExecutor(PARALLEL) as pool:
             # The largest first, so that the last one does not run alone.
             order = sorted(missing, key=lambda jar: -jar.size)
             futures = [pool.submit(_fetch, client, jar, folder, repository, progress, stop) for jar in order]
@@ -89,18 +94,23 @@ def _fetch(client: httpx.Client, jar: Jar, folder: Path, repository: str, progre
                     return
         except httpx.HTTPStatusError as error:
             status = error.response.status_code
-            if status < 500 and status not in (408, 429) or attempt == ATTEMPTS:
-                raise SetupError(f"the Maven repository answered {status} for {jar.coordinate}: check the mirror in jgo's settings, if one is set; {AGAIN}") from error
+            if attempt == ATTEMPTS or (status < 500 and status not in (408, 429)):
+                reason = f"the Maven repository answered {status} for {jar.coordinate}: check the mirror in jgo's settings, if one is set"
+                raise SetupError(f"{reason}; {AGAIN}") from error
         except httpx.TransportError as error:
             if attempt == ATTEMPTS:
-                raise SetupError(f"no network, or it broke off while fetching {jar.coordinate} ({_reason(error)}): check the connection or proxy; {AGAIN}") from error
+                reason = f"no network, or it broke off while fetching {jar.coordinate} ({_reason(error)}): check the connection or proxy"
+                raise SetupError(f"{reason}; {AGAIN}") from error
         else:
             if _sha256(part) == jar.sha256:
                 part.replace(final)
                 return
             part.unlink()  # resumed from a damaged part, or altered on the way: the next attempt starts from nothing
             if attempt == ATTEMPTS:
-                raise SetupError(f"{jar.coordinate} is not the pinned file (its SHA-256 differs): check the proxy or mirror between this machine and Maven Central; {AGAIN}")
+                reason = (
+                    f"{jar.coordinate} is not the pinned file (its SHA-256 differs): check the proxy or mirror on the way to Maven Central"
+                )
+                raise SetupError(f"{reason}; {AGAIN}")
             continue
         stop.wait(min(0.5 * 2**attempt, 5.0))
 
@@ -117,11 +127,11 @@ def _download(client: httpx.Client, url: str, part: Path, size: int) -> Iterator
     # Without "identity" a proxy may compress, and ranges of the compressed form would be meaningless.
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     with client.stream("GET", url, headers=headers) as response:
-        if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+        if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             part.unlink(missing_ok=True)
             raise httpx.ReadError("the server refused to resume")
         response.raise_for_status()
-        resumed = response.status_code == httpx.codes.PARTIAL_CONTENT
+        resumed = response.status_code == HTTPStatus.PARTIAL_CONTENT
         have = have if resumed else 0
         with part.open("ab" if resumed else "wb") as file:
             for block in response.iter_raw(256 * 1024):
@@ -143,7 +153,7 @@ def _reason(error: Exception) -> str:
 
 
 @contextmanager
-def _one_process_at_a_time(path: Path) -> Iterator[None]:
+def _one_process_at_a_time(path: Path) -> Generator[None]:
     """An advisory lock that the system releases when its holder dies, so that two processes never write one part file."""
     with path.open("a+b") as file:
         while not _try_lock(file.fileno()):

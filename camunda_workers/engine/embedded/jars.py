@@ -107,16 +107,19 @@ def parse_lock(text: str) -> tuple[str, list[Jar]]:
             continue
         fields = line.split()
         if len(fields) not in (3, 4) or fields[0].count(":") not in (2, 3) or len(fields[1]) != 64 or not fields[2].isdigit():
-            raise ConfigurationError(f"jars.lock, line {number}: expected 'group:artifact:version[:classifier] sha256 size [platform]', found {line!r}")
+            expected = "group:artifact:version[:classifier] sha256 size [platform]"
+            raise ConfigurationError(f"jars.lock, line {number}: expected '{expected}', found {line!r}")
         jars.append(Jar(fields[0], fields[1], int(fields[2]), fields[3] if len(fields) == 4 else ""))
     if not version or not jars:
-        raise ConfigurationError("jars.lock names no engine version or no jars: this installation is damaged, install camunda-workers again")
+        raise ConfigurationError(
+            "jars.lock names no engine version or no jars: this installation is damaged, install camunda-workers again"
+        )
     return version, jars
 
 
 def locked_jars(platform: str | None = None) -> list[Jar]:
     """The pinned jars of the default engine version for a platform (default: this one), in class-path order."""
-    text = resources.files(__package__).joinpath("jars.lock").read_text(encoding="utf-8")
+    text = resources.files("camunda_workers.engine.embedded").joinpath("jars.lock").read_text(encoding="utf-8")
     wanted = platform or this_platform()
     return [jar for jar in parse_lock(text)[1] if jar.platform in ("", wanted)]
 
@@ -201,6 +204,8 @@ def _resolve_with_jgo(version: str, folder: Path, progress: Progress) -> list[Pa
         finally:
             progress.end()
         # jgo lays ordinary jars and modules in two folders; the engine needs both on one class path.
-        found = sorted((path for part in ("jars", "modules") for path in (environment.path / part).glob("*.jar")), key=lambda path: path.name)
+        found = sorted(
+            (path for part in ("jars", "modules") for path in (environment.path / part).glob("*.jar")), key=lambda path: path.name
+        )
         complete.write_text("\n".join(str(path.relative_to(folder)) for path in found), encoding="utf-8")
     return [folder / line for line in complete.read_text(encoding="utf-8").splitlines()]

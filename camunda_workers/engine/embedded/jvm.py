@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import hashlib
+import importlib
 import os
 import subprocess
 import sys
@@ -58,9 +59,12 @@ def start_jvm(settings: Settings, *, progress: Progress | None = None, record_cl
     if jpype.isJVMStarted():
         running = jpype.JClass("java.lang.System").getProperty(VERSION_PROPERTY)
         if running is None:
-            raise ConfigurationError("this process runs a JVM without the engine's jars: start the engine before anything else that uses jpype")
+            raise ConfigurationError(
+                "this process runs a JVM without the engine's jars: start the engine before anything else that uses jpype"
+            )
         if str(running) != settings.engine_version:
-            raise ConfigurationError(f"this process runs engine {running}, not {settings.engine_version}: one process can hold one version only")
+            versions = f"engine {running}, not {settings.engine_version}"
+            raise ConfigurationError(f"this process runs {versions}: one process can hold one version only")
         return
     jars = ensure_engine_jars(settings.engine_version, settings.cache_dir, progress)
     if record_classes is not None:
@@ -125,7 +129,14 @@ def build_class_data_archive(settings: Settings, progress: Progress | None = Non
             classes.write_text("".join(line for line in lines if "jpype" not in line), encoding="utf-8")
             class_path = os.pathsep.join(str(jar) for jar in jars)
             java = _java_home() / "bin" / ("java.exe" if sys.platform == "win32" else "java")
-            dump = [str(java), *SHARED_FLAGS, "-Xlog:disable", "-Xlog:all=error:stderr", "-Xshare:dump", f"-XX:SharedClassListFile={classes}"]
+            dump = [
+                str(java),
+                *SHARED_FLAGS,
+                "-Xlog:disable",
+                "-Xlog:all=error:stderr",
+                "-Xshare:dump",
+                f"-XX:SharedClassListFile={classes}",
+            ]
             _run([*dump, f"-XX:SharedArchiveFile={fresh}", "-cp", class_path], "making the class-data archive", {})
             progress.advance(1)
             for stale in archive.parent.glob("classes-*.jsa"):
@@ -149,10 +160,13 @@ def run_recording(classes: str, warm_up: str) -> None:
 
 
 def _run(command: Sequence[str], what: str, environment: dict[str, str]) -> None:
-    done = subprocess.run(command, env=os.environ | environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(
+        command, env=os.environ | environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=300
+    )
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines()
-        raise SetupError(f"{what} failed ({said[-1] if said else f'exit code {done.returncode}'}); engines start without the archive, only more slowly")
+        reason = said[-1] if said else f"exit code {done.returncode}"
+        raise SetupError(f"{what} failed ({reason}); engines start without the archive, only more slowly")
 
 
 def _end_with_python(jpype: Any) -> None:
@@ -179,8 +193,8 @@ def import_jpype() -> Any:
     if hide:
         sys.modules["numpy"] = None  # type: ignore[assignment]
     try:
-        import jpype
-        import jpype.config
+        jpype: Any = importlib.import_module("jpype")
+        importlib.import_module("jpype.config")  # not imported by jpype itself until it is too late to set anything
     except ImportError as error:
         raise MissingExtra("embedded", "The embedded engine") from error
     finally:

@@ -141,7 +141,11 @@ def _fold_form(record: Record) -> Iterable[Change]:
     if record.intent == "DELETED":
         yield Patch(forms, record.key, {"state": "DELETED"})
     elif record.intent == "CREATED":
-        row = {"form_id": value.get("formId"), "schema": resource_of(value).decode(errors="replace"), "version_tag": text_or_none(value.get("versionTag"))}
+        row = {
+            "form_id": value.get("formId"),
+            "schema": resource_of(value).decode(errors="replace"),
+            "version_tag": text_or_none(value.get("versionTag")),
+        }
         yield Put(forms, record.key, row | _common(value, "version", "resourceName"))
 
 

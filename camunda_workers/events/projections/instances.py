@@ -67,8 +67,13 @@ def _fold(record: Record) -> Iterable[Change]:
     elif (state := _ENDINGS.get(record.intent)) is not None:
         yield Patch(table, record.key, {"state": state, "ended_at": record.timestamp})
     elif record.intent in {"ELEMENT_MIGRATED", "ANCESTOR_MIGRATED"}:
-        definition: dict[str, Any] = {"process_definition_key": value.get("processDefinitionKey"), "bpmn_process_id": value.get("bpmnProcessId")}
-        yield Patch(table, record.key, definition | ({"version": value.get("version")} if is_process else {"element_id": value.get("elementId")}))
+        definition: dict[str, Any] = {
+            "process_definition_key": value.get("processDefinitionKey"),
+            "bpmn_process_id": value.get("bpmnProcessId"),
+        }
+        yield Patch(
+            table, record.key, definition | ({"version": value.get("version")} if is_process else {"element_id": value.get("elementId")})
+        )
 
 
 def _started_process(record: Record) -> dict[str, Any]:

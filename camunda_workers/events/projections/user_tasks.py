@@ -9,7 +9,17 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, Index, Integer, Table
 
 from camunda_workers.events.dates import millis_or_none
-from camunda_workers.events.projections.base import Change, Patch, Projection, Put, column, epoch_or_none, key_column, metadata, text_or_none
+from camunda_workers.events.projections.base import (
+    Change,
+    Patch,
+    Projection,
+    Put,
+    column,
+    epoch_or_none,
+    key_column,
+    metadata,
+    text_or_none,
+)
 from camunda_workers.events.record import Record, known_key
 
 user_tasks = Table(
@@ -42,7 +52,13 @@ Index("user_tasks_by_process_instance", user_tasks.c.process_instance_key)
 Index("user_tasks_by_state", user_tasks.c.state, user_tasks.c.assignee)
 
 # What a task is while its listeners decide. Nothing else of such a record counts: the listeners may still deny or correct it.
-_PASSING: Final = {"ASSIGNING": "ASSIGNING", "CLAIMING": "ASSIGNING", "UPDATING": "UPDATING", "COMPLETING": "COMPLETING", "CANCELING": "CANCELING"}
+_PASSING: Final = {
+    "ASSIGNING": "ASSIGNING",
+    "CLAIMING": "ASSIGNING",
+    "UPDATING": "UPDATING",
+    "COMPLETING": "COMPLETING",
+    "CANCELING": "CANCELING",
+}
 _DENIED: Final = {"ASSIGNMENT_DENIED", "UPDATE_DENIED", "COMPLETION_DENIED"}
 _SETTLED: Final = {"CREATING": "CREATING", "CREATED": "CREATED", "ASSIGNED": "CREATED", "UPDATED": "CREATED", "MIGRATED": "CREATED"}
 _ENDED: Final = {"COMPLETED": "COMPLETED", "CANCELED": "CANCELED"}

@@ -8,7 +8,17 @@ from typing import Any, Final, cast
 
 from sqlalchemy import BigInteger, Column, Index, Integer, Table
 
-from camunda_workers.events.projections.base import Change, Patch, Projection, Put, column, epoch_or_none, key_column, metadata, text_or_none
+from camunda_workers.events.projections.base import (
+    Change,
+    Patch,
+    Projection,
+    Put,
+    column,
+    epoch_or_none,
+    key_column,
+    metadata,
+    text_or_none,
+)
 from camunda_workers.events.projections.instances import root_of
 from camunda_workers.events.record import Record, known_key
 
@@ -191,7 +201,9 @@ def _fold_job_batch(record: Record) -> Iterable[Change]:
     # Handing a job out writes no record of the job itself.
     if record.intent == "ACTIVATED":
         value = record.value
-        for key, job in zip(cast("list[int]", value.get("jobKeys") or []), cast("list[dict[str, Any]]", value.get("jobs") or []), strict=False):
+        for key, job in zip(
+            cast("list[int]", value.get("jobKeys") or []), cast("list[dict[str, Any]]", value.get("jobs") or []), strict=False
+        ):
             yield Patch(jobs, key, {"worker": text_or_none(job.get("worker")), "deadline": epoch_or_none(job.get("deadline"))})
 
 

@@ -1,18 +1,11 @@
-"""What happened to one case, step by step, told from the log alone."""
+"""What a case's story consists of."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
-
-from camunda_workers.errors import NotFound
-from camunda_workers.events.bpmn import Diagram, read_diagram
-from camunda_workers.events.log import EventLog
-from camunda_workers.events.projections.definitions import resource_of
-from camunda_workers.events.record import Record, known_key
 
 
 class Actor(StrEnum):
@@ -169,62 +162,6 @@ class CaseStory:
                 for wait in self.waits
             ],
         }
-
-
-async def case_story(log: EventLog, business_id: str, *, now: datetime | None = None, agent_job_types: Collection[str] = ()) -> CaseStory:
-    """Tell a case.
-
-    Args:
-        log: where it is read from; nothing is written.
-        business_id: the case.
-        now: the moment of telling, for what is still open; default is the later of now and the log's last word on the case.
-        agent_job_types: job types that AI tasks do. A job whose result says how sure it is and why (``confidence`` and ``rationale``)
-            counts as an agent's in any case.
-
-    Raises:
-        NotFound: the log knows no such business id; the text names the nearest.
-    """
-    from camunda_workers.events.story_steps import Teller
-
-    keys = await log.instances_of(business_id)
-    if not keys:
-        raise NotFound(await _not_found(log, business_id))
-    found = [record async for record in log.records(process_instance_keys=keys)]
-    diagrams = await _diagrams(log, found)
-    sources = {record.source_position for record in found if record.value_type == "VARIABLE"}
-    teller = Teller(keys, diagrams, frozenset(agent_job_types), await log.positions_of("VARIABLE_DOCUMENT", sources))
-    for record in found:
-        teller.hear(record)
-    told_at = max(now or datetime.now(UTC), found[-1].time)
-    roots = [one for one in teller.instances() if one.depth == 0]
-    states = {one.state for one in roots}
-    is_over = "active" not in states
-    return CaseStory(
-        business_id=business_id,
-        state="active" if not is_over else ("completed" if "completed" in states else "terminated"),
-        started=min((one.started for one in roots), default=found[0].time),
-        ended=max((one.ended for one in roots if one.ended is not None), default=None) if is_over else None,
-        told_at=told_at,
-        instances=tuple(teller.instances()),
-        steps=tuple(teller.steps),
-        waits=tuple(teller.waits()),
-    )
-
-
-async def _diagrams(log: EventLog, found: list[Record]) -> dict[int, Diagram]:
-    keys = {key for record in found if (key := known_key(record.value.get("processDefinitionKey"))) is not None}
-    definitions = await log.process_definitions(keys)
-    return {record.key: read_diagram(resource_of(record.value), str(record.value.get("bpmnProcessId"))) for record in definitions}
-
-
-async def _not_found(log: EventLog, business_id: str) -> str:
-    near = await log.business_ids_near(business_id)
-    if near:
-        return f"there is no case '{business_id}'; did you mean {' or '.join(repr(name) for name in near)}?"
-    latest = await log.business_ids(5)
-    if latest:
-        return f"there is no case '{business_id}'; the latest are {', '.join(repr(name) for name in latest)}"
-    return f"there is no case '{business_id}': the event log {log.database.name} holds no cases yet"
 
 
 def _iso(moment: datetime | None) -> str | None:

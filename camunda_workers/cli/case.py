@@ -1,0 +1,56 @@
+"""``camunda-workers case``: what happened to one case, and what it waits for."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from camunda_workers.errors import ReadModelError
+from camunda_workers.settings import Settings
+
+if TYPE_CHECKING:
+    from camunda_workers.events import CaseStory
+
+app = typer.Typer(no_args_is_help=True, help="Tell the story of a case.")
+
+HOW_TO_FILL = "run 'camunda-workers demo' for real cases, or name the folder of a log with --data-dir"
+
+
+@app.callback()
+def group() -> None:
+    """Tell the story of a case."""
+
+
+@app.command()
+def show(
+    business_id: Annotated[str, typer.Argument(help="The case's business id, CLM-000123 for example.", metavar="BUSINESS_ID")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the story as JSON.")] = False,
+    data_dir: Annotated[Path | None, typer.Option(help="The folder with the event log; default CAMUNDA_WORKERS_DATA_DIR.")] = None,
+) -> None:
+    """Show a case step by step: when, who, where in the process, what happened, and what it waits for now."""
+    folder = data_dir if data_dir is not None else Settings().data_dir
+    story = asyncio.run(_told(folder, business_id))
+    if as_json:
+        print(json.dumps(story.to_json(), indent=2, ensure_ascii=False))
+        return
+    from rich.console import Console
+
+    from camunda_workers.cli.case_view import render
+
+    render(story, Console(highlight=False))
+
+
+async def _told(folder: Path, business_id: str) -> CaseStory:
+    from camunda_workers.events import DEFAULT_FILE, EventLog, case_story
+
+    path = folder / DEFAULT_FILE
+    if not path.is_file():
+        raise ReadModelError(f"there is no event log at {path}: {HOW_TO_FILL}")
+    async with EventLog.open(path) as log:
+        if await log.position() == 0:
+            raise ReadModelError(f"the event log {path} is empty: {HOW_TO_FILL}")
+        return await case_story(log, business_id)

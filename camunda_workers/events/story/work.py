@@ -1,0 +1,162 @@
+"""Steps of work: service tasks, agents, people, decisions, incidents, variables set by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from camunda_workers.events.dates import millis_or_none, to_iso
+from camunda_workers.events.projections.user_tasks import actor_of
+from camunda_workers.events.record import Record
+from camunda_workers.events.story.model import Actor, Tone
+from camunda_workers.events.story.telling import Telling
+from camunda_workers.events.story.words import brief, cut, from_json_text, variables
+
+_LISTENERS = {"TASK_LISTENER", "EXECUTION_LISTENER"}
+_DENIALS = {"COMPLETION_DENIED": "completion", "ASSIGNMENT_DENIED": "assignment", "UPDATE_DENIED": "change"}
+_TASK_FIELDS = {
+    "assignee": "assignee",
+    "dueDate": "due date",
+    "followUpDate": "follow-up date",
+    "candidateGroupsList": "candidate groups",
+    "candidateUsersList": "candidate users",
+    "priority": "priority",
+}
+
+
+def job(telling: Telling, record: Record) -> None:
+    """A worker's doing; listeners are told only when they fail, their verdicts belong to the task."""
+    value = record.value
+    is_listener = value.get("jobKind") in _LISTENERS
+    who = str(value.get("worker") or value.get("type") or "")
+    actor = Actor.AGENT if value.get("type") in telling.agents or _reasons(value.get("variables")) is not None else Actor.SERVICE
+    listening = f"listener {value.get('type')}: " if is_listener else ""
+    error = cut(str(value.get("errorMessage") or "no message"))
+    match record.intent:
+        case "CREATED":
+            telling.since[record.key] = record.time
+        case "COMPLETED" if not is_listener:
+            result = cast("Mapping[str, Any]", value.get("variables") or {})
+            telling.tell(record, actor, who, "completed", Tone.GOOD, *_result(result), took=telling.took(record))
+        case "FAILED":
+            left: int = value.get("retries", 0)
+            rest = f"{left} {'try' if left == 1 else 'tries'} left" if left else "no tries left"
+            telling.tell(record, actor, who, f"{listening}failed, {rest}", Tone.CAREFUL if left else Tone.BAD, error)
+        case "ERROR_THROWN":
+            telling.tell(record, actor, who, f"{listening}error {value.get('errorCode')}", Tone.CAREFUL, error, took=telling.took(record))
+        case "TIMED_OUT":
+            telling.tell(record, actor, who, f"{listening}did not answer in time, handed out again", Tone.CAREFUL)
+        case "RETRIES_UPDATED":
+            telling.tell(record, Actor.OPERATOR, actor_of(record), f"{listening}tries set to {value.get('retries')}")
+        case _:
+            pass
+
+
+def _reasons(given: Any) -> tuple[str, Mapping[str, Any]] | None:
+    """The part of a job's result that says how sure an agent is and why, and the variable it is in."""
+    for name, value in cast("Mapping[str, Any]", given or {}).items():
+        if isinstance(value, Mapping) and "confidence" in value and "rationale" in value:
+            return name, cast("Mapping[str, Any]", value)
+    return None
+
+
+def _result(result: Mapping[str, Any]) -> list[str]:
+    reasons = _reasons(result)
+    if reasons is None:
+        return [variables(result)] if result else []
+    name, decision = reasons
+    sure = decision["confidence"]
+    certainty = f"{sure:.0%} sure: " if isinstance(sure, float | int) else ""
+    rest = {key: value for key, value in decision.items() if key not in {"confidence", "rationale"}}
+    return [line for line in (f"{name}: {brief(rest)}" if rest else "", cut(f"{certainty}{decision['rationale']}", 300)) if line]
+
+
+def user_task(telling: Telling, record: Record) -> None:
+    """A person's doing, and a listener's no."""
+    value = record.value
+    assignee: str = value.get("assignee") or ""
+    asked_by = actor_of(record)
+    match record.intent:
+        case "CREATED":
+            telling.since[record.key] = record.time
+            due = millis_or_none(value.get("dueDate"))
+            for_whom = ", ".join(
+                [*([assignee] if assignee else []), *value.get("candidateGroupsList", []), *value.get("candidateUsersList", [])]
+            )
+            opened = f"task opened for {for_whom}" if for_whom else "task opened, for nobody in particular"
+            telling.tell(
+                record, Actor.ENGINE, None, opened, Tone.PLAIN, f"due {to_iso(due)[:16].replace('T', ' ')} UTC" if due is not None else ""
+            )
+        case "ASSIGNED":
+            action = value.get("action")
+            what = ("claimed" if action == "claim" else f"assigned to {assignee}") if assignee else "given back"
+            who = asked_by or (assignee if action == "claim" else None)
+            telling.tell(record, Actor.PERSON, who, what)
+        case "UPDATED":
+            changed = cast("list[str]", value.get("changedAttributes") or [])
+            words = [f"{_TASK_FIELDS.get(name, name)} {brief(value.get(name))}" for name in changed if name in _TASK_FIELDS]
+            telling.tell(record, Actor.PERSON, asked_by, "task changed", Tone.PLAIN, "; ".join(words))
+        case "COMPLETED":
+            given = cast("Mapping[str, Any]", value.get("variables") or {})
+            took = telling.took(record)
+            telling.tell(record, Actor.PERSON, asked_by or assignee, "completed", Tone.GOOD, variables(given) if given else "", took=took)
+        case "CANCELED":
+            telling.tell(record, Actor.ENGINE, None, "task withdrawn", Tone.CAREFUL)
+        case intent if intent in _DENIALS:
+            reason = cut(str(value.get("deniedReason") or "no reason given"), 300)
+            telling.tell(record, Actor.PERSON, asked_by or assignee, f"{_DENIALS[intent]} denied", Tone.BAD, reason)
+        case _:
+            pass
+
+
+def decision(telling: Telling, record: Record) -> None:
+    """A DMN decision with the rules that matched; decisions it required are told as well when there are several."""
+    value = record.value
+    if record.intent not in {"EVALUATED", "FAILED"}:
+        return
+    if record.intent == "FAILED":
+        failure = cut(str(value.get("evaluationFailureMessage") or "no reason given"), 300)
+        telling.tell(record, Actor.RULES, value.get("decisionName"), "decision failed", Tone.BAD, failure)
+        return
+    evaluated = cast("list[Mapping[str, Any]]", value.get("evaluatedDecisions") or [])
+    details = [line for one in evaluated for line in _matched(one, named=len(evaluated) > 1)]
+    telling.tell(
+        record,
+        Actor.RULES,
+        value.get("decisionName"),
+        f"decided: {brief(from_json_text(value.get('decisionOutput')))}",
+        Tone.PLAIN,
+        *details,
+    )
+
+
+def _matched(evaluated: Mapping[str, Any], *, named: bool) -> list[str]:
+    asked = cast("list[Mapping[str, Any]]", evaluated.get("evaluatedInputs") or [])
+    inputs = ", ".join(f"{one.get('inputName') or one.get('inputId')} {brief(from_json_text(one.get('inputValue')))}" for one in asked)
+    rules = cast("list[Mapping[str, Any]]", evaluated.get("matchedRules") or [])
+    prefix = f"{evaluated.get('decisionName')}: " if named else ""
+    if not rules:
+        return [f"{prefix}{brief(from_json_text(evaluated.get('decisionOutput')))}"] if named else []
+    which = " and ".join(f"{one.get('ruleIndex')} ({one.get('ruleId')})" for one in rules)
+    return [f"{prefix}rule{'s' if len(rules) > 1 else ''} {which}" + (f" for {inputs}" if inputs else "")]
+
+
+def incident(telling: Telling, record: Record) -> None:
+    """Something is stuck, or no longer."""
+    if record.intent == "CREATED":
+        telling.since[record.key] = record.time
+        kind = str(record.value.get("errorType", "")).replace("_", " ").lower()
+        telling.tell(record, Actor.ENGINE, None, f"incident: {kind}", Tone.BAD, cut(str(record.value.get("errorMessage") or ""), 300))
+    elif record.intent == "RESOLVED":
+        telling.tell(record, Actor.OPERATOR, actor_of(record), "incident resolved", Tone.GOOD, took=telling.took(record))
+
+
+def variable(telling: Telling, record: Record) -> None:
+    """A variable set from outside; those that work sets are told with the work."""
+    if record.intent in {"CREATED", "UPDATED"} and record.source_position in telling.set_from_outside:
+        value = brief(from_json_text(record.value.get("value")))
+        scope = telling.element_of.get(record.value.get("scopeKey", -1))
+        element = scope or str(record.value.get("bpmnProcessId", ""))
+        telling.tell(
+            record, Actor.OPERATOR, actor_of(record), f"variable {record.value.get('name')} set", Tone.PLAIN, value, element_id=element
+        )

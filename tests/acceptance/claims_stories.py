@@ -1,0 +1,336 @@
+"""Every path through the claims process, told as data: what happens to a claim, and where it must end.
+
+A story names no engine and no client. A driver starts `claim` with `variables` and the business id `claim.claim_id`, does the steps
+one after the other (each waits until the job, task or subscription is there) and then compares what the engine recorded. Together
+the stories take every sequence flow of the diagram, which `tests/unit/test_claims_stories.py` checks without an engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Variables = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class CompleteJob:
+    """A worker finishes the job of `element`."""
+
+    element: str
+    type: str
+    variables: Variables = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True)
+class FailJob:
+    """A worker fails the job of `element`, leaving `retries`; with none left the engine raises an incident."""
+
+    element: str
+    type: str
+    retries: int
+    message: str
+
+
+@dataclass(frozen=True)
+class ThrowError:
+    """A worker throws a BPMN error from the job of `element`."""
+
+    element: str
+    type: str
+    code: str
+
+
+@dataclass(frozen=True)
+class AssignTask:
+    """A person takes the user task `element`; the worker of `listener` lets it pass, or denies it with a reason."""
+
+    element: str
+    assignee: str
+    listener: str | None = None
+    denied: str | None = None
+
+
+@dataclass(frozen=True)
+class CompleteTask:
+    """A person completes the user task `element`; the worker of `listener` lets it pass, or denies it with a reason."""
+
+    element: str
+    variables: Variables
+    listener: str | None = None
+    denied: str | None = None
+
+
+@dataclass(frozen=True)
+class Publish:
+    """A message arrives for the claim; the correlation key is its `claim_id`."""
+
+    name: str
+    variables: Variables = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True)
+class Advance:
+    """Time goes by."""
+
+    hours: float
+
+
+@dataclass(frozen=True)
+class ResolveIncident:
+    """Operations sees the incident at `element`, gives the job new retries and resolves it."""
+
+    element: str
+    retries: int = 1
+
+
+Step = CompleteJob | FailJob | ThrowError | AssignTask | CompleteTask | Publish | Advance | ResolveIncident
+
+
+@dataclass(frozen=True)
+class Story:
+    """One claim from report to end.
+
+    Attributes:
+        name: What happens, in a few words.
+        variables: What the instance starts with.
+        steps: What workers, people, the claimant and the clock do, in order.
+        end: The end event that closes the instance.
+        flows: Sequence flows that must be taken, in this order, beside any others.
+        never: Elements that must not have been activated.
+        decision: Fields of the variable `decision` at the end.
+    """
+
+    name: str
+    variables: Variables
+    steps: tuple[Step, ...]
+    end: str
+    flows: tuple[str, ...]
+    never: tuple[str, ...] = ()
+    decision: Variables = field(default_factory=dict[str, Any])
+
+
+def claim(**changes: Any) -> dict[str, Any]:
+    """Return the start variables of a small, clear claim of low risk, with `changes` to the claim."""
+    facts: dict[str, Any] = {
+        "claim_id": "CLM-000123", "policy_number": "342868", "reported_at": "2015-01-22T08:30:00Z", "incident_date": "2015-01-21",
+        "incident_type": "Parked Car", "collision_type": "?", "incident_severity": "Minor Damage", "authorities_contacted": "Police",
+        "incident_state": "VA", "incident_city": "Riverwood", "incident_hour": 8, "vehicles_involved": 1, "property_damage": "NO",
+        "bodily_injuries": 0, "witnesses": 1, "police_report": "YES", "total_amount": 5070, "injury_amount": 780, "property_amount": 780,
+        "vehicle_amount": 3510, "vehicle": {"make": "Mercedes", "model": "E400", "year": 2007},
+        "claimant": {"name": "Ada Keller", "email": "ada.keller@example.org"},
+    }  # fmt: skip
+    return {"claim": facts | changes}
+
+
+POLICY = {
+    "policy": {
+        "number": "342868", "state": "IN", "bind_date": "2006-06-27", "deductible": 500, "annual_premium": 1197.22, "umbrella_limit": 0,
+        "months_as_customer": 228, "holder": {"name": "Ada Keller"}, "status": "active",
+    }
+}  # fmt: skip
+SMALL, LARGE = claim(), claim(incident_severity="Total Loss", incident_type="Multi-vehicle Collision", total_amount=63400)
+DOCUMENTS = {"documents": [{"name": "repair-invoice.pdf"}]}
+PAID = {"payment": {"payment_id": "PAY-1", "amount": 4570, "paid_at": "2015-01-23T10:00:00Z"}}
+PAID_BY_HAND = {"payment": {"payment_id": "BANK-0001", "amount": 3000, "paid_at": "2015-01-23T10:00+00:00"}}
+
+
+def triage(route: str, *, needs_human: bool = False) -> CompleteJob:
+    """Return the answer of the AI task."""
+    answer = {"route": route, "confidence": 0.91, "rationale": "Alike claims were paid.", "cited_fields": ["incident_severity"], "strategy": "scripted"}
+    return CompleteJob("triage-claim", "triage-claim", {"triage": answer | {"needs_human": needs_human}})
+
+
+def assess(outcome: str, amount: int | None = None) -> CompleteTask:
+    """Return what the form claims.assess-claim submits: the amount only when the claim is approved."""
+    paid = {} if amount is None else {"amount": amount}
+    return CompleteTask("assess-claim", {"assessment": {"outcome": outcome, "notes": "Seen the file.", **paid}})
+
+
+def approval(outcome: str) -> CompleteTask:
+    """Return what the form claims.approve-payment submits."""
+    return CompleteTask("approve-payment", {"approval": {"outcome": outcome, "notes": "Seen the assessment."}}, listener="four-eyes")
+
+
+CHECKED = CompleteJob("check-policy", "check-policy", POLICY)
+TO_A_PERSON = (CHECKED, triage("assess"))
+STRAIGHT = (CHECKED, triage("straight_through"))
+PAY = CompleteJob("pay-claim", "pay-claim", PAID)
+SETTLE = (Advance(48), CompleteJob("tell-claimant", "tell-claimant"))
+DECLINED = CompleteJob("tell-claimant-declined", "tell-claimant")
+ASKED = CompleteJob("request-documents", "request-documents")
+BEN_TAKES_IT = AssignTask("approve-payment", "ben", listener="four-eyes")
+REVERSE, CONFIRM = CompleteJob("reverse-payment", "reverse-payment"), CompleteJob("tell-withdrawn", "tell-claimant")
+WITHDRAWN_FLOWS = ("claim-withdrawn-to-payment-undone", "payment-undone-to-tell-withdrawn", "tell-withdrawn-to-claim-withdrawn-end")
+PAID_FLOWS = ("payment-ordered-to-payment-settled", "payment-settled-to-tell-claimant", "tell-claimant-to-claim-paid")
+NO_PEOPLE = ("assess-claim", "approve-payment", "pay-by-hand")
+
+STORIES: tuple[Story, ...] = (
+    Story(
+        "a small, clear claim is paid straight through", SMALL, (*STRAIGHT, PAY, *SETTLE), "claim-paid",
+        (
+            "claim-received-to-check-policy", "check-policy-to-score-fraud", "score-fraud-to-triage-claim", "triage-claim-to-is-straight-through",
+            "is-straight-through-to-approve-straight-through", "approve-straight-through-to-claim-approved",
+            "claim-approved-to-needs-second-approval", "needs-second-approval-to-ready-to-pay", "ready-to-pay-to-pay-claim",
+            "pay-claim-to-payment-ordered", *PAID_FLOWS,
+        ),
+        NO_PEOPLE, {"outcome": "approve", "amount": 4570, "decided_by": "triage"},
+    ),
+    Story(
+        "triage asks for a person", SMALL, (CHECKED, triage("straight_through", needs_human=True), assess("approve", 3000), PAY, *SETTLE),
+        "claim-paid",
+        (
+            "is-straight-through-to-ready-to-assess", "ready-to-assess-to-assess-claim", "assess-claim-to-assessment-outcome",
+            "assessment-outcome-to-claim-approved", "needs-second-approval-to-ready-to-pay", *PAID_FLOWS,
+        ),
+        ("approve-payment", "approve-straight-through"), {"outcome": "approve", "amount": 3000, "decided_by": "assessor"},
+    ),
+    Story(
+        "a claim above 10,000 is never straight-through", LARGE, (*STRAIGHT, assess("decline"), DECLINED), "claim-declined",
+        ("is-straight-through-to-ready-to-assess",), ("approve-straight-through", "pay-claim"),
+    ),
+    Story(
+        "a claim of higher fraud risk is never straight-through", claim(incident_severity="Major Damage"),
+        (*STRAIGHT, assess("decline"), DECLINED), "claim-declined", ("is-straight-through-to-ready-to-assess",), ("approve-straight-through",),
+    ),
+    Story(
+        "triage cannot work, a person assesses", SMALL,
+        (CHECKED, ThrowError("triage-claim", "triage-claim", "TRIAGE_UNAVAILABLE"), assess("approve", 3000), PAY, *SETTLE), "claim-paid",
+        ("triage-unavailable-to-ready-to-assess", "ready-to-assess-to-assess-claim", *PAID_FLOWS), ("is-straight-through",),
+    ),
+    Story(
+        "an assessor declines", SMALL, (*TO_A_PERSON, assess("decline"), DECLINED), "claim-declined",
+        ("assessment-outcome-to-claim-refused", "claim-refused-to-tell-claimant-declined", "tell-claimant-declined-to-claim-declined"),
+        ("pay-claim",), {"outcome": "decline", "amount": 0, "decided_by": "assessor"},
+    ),
+    Story(
+        "documents are requested and received", SMALL,
+        (
+            *TO_A_PERSON, assess("request_documents"), ASKED, Publish("documents-received"),
+            CompleteJob("collect-documents", "collect-documents", DOCUMENTS), assess("approve", 3000), PAY, *SETTLE,
+        ),
+        "claim-paid",
+        (
+            "assessment-outcome-to-collect-missing-documents", "documents-missing-to-request-documents",
+            "request-documents-to-documents-asked-for", "documents-asked-for-to-wait-for-documents", "wait-for-documents-to-documents-received",
+            "documents-received-to-collect-documents", "collect-documents-to-documents-collected",
+            "collect-missing-documents-to-back-to-assessment", "back-to-assessment-to-ready-to-assess", "assessment-outcome-to-claim-approved",
+        ),
+        ("send-reminder", "tell-claimant-declined"),
+    ),
+    Story(
+        "documents arrive after a reminder", SMALL,
+        (
+            *TO_A_PERSON, assess("request_documents"), ASKED, Advance(7 * 24), CompleteJob("send-reminder", "send-reminder"), Advance(24),
+            Publish("documents-received"), CompleteJob("collect-documents", "collect-documents", DOCUMENTS), assess("decline"), DECLINED,
+        ),
+        "claim-declined",
+        (
+            "wait-for-documents-to-week-passed", "week-passed-to-reminded-twice", "reminded-twice-to-send-reminder",
+            "send-reminder-to-documents-asked-for", "wait-for-documents-to-documents-received", "assessment-outcome-to-claim-refused",
+        ),
+        ("documents-not-sent", "pay-claim"),
+    ),
+    Story(
+        "documents never arrive: two reminders, then declined", SMALL,
+        (
+            *TO_A_PERSON, assess("request_documents"), ASKED, Advance(7 * 24), CompleteJob("send-reminder", "send-reminder"), Advance(7 * 24),
+            CompleteJob("send-reminder", "send-reminder"), Advance(7 * 24), DECLINED,
+        ),
+        "claim-declined",
+        (
+            "reminded-twice-to-send-reminder", "reminded-twice-to-send-reminder", "reminded-twice-to-documents-not-sent",
+            "documents-overdue-to-claim-refused",
+        ),
+        ("collect-documents", "pay-claim"), {"outcome": "decline", "amount": 0, "decided_by": "process", "reason": "documents missing"},
+    ),
+    Story(
+        "above 10,000 a second person approves", LARGE,
+        (*TO_A_PERSON, AssignTask("assess-claim", "ada"), assess("approve", 62900), BEN_TAKES_IT, approval("approve"), PAY, *SETTLE), "claim-paid",
+        (
+            "needs-second-approval-to-approve-payment", "approve-payment-to-approval-outcome", "approval-outcome-to-ready-to-pay",
+            "ready-to-pay-to-pay-claim",
+        ),
+        ("pay-by-hand",), {"outcome": "approve", "amount": 62900, "decided_by": "assessor"},
+    ),
+    Story(
+        "four eyes: the assessor may neither take nor complete the approval", LARGE,
+        (
+            *TO_A_PERSON, AssignTask("assess-claim", "ada"), assess("approve", 62900),
+            AssignTask("approve-payment", "ada", listener="four-eyes", denied="the assessor may not approve"),
+            CompleteTask(
+                "approve-payment", {"approval": {"outcome": "approve", "notes": "Mine."}}, listener="four-eyes", denied="the assessor may not approve"
+            ),
+            BEN_TAKES_IT, approval("approve"), PAY, *SETTLE,
+        ),
+        "claim-paid", ("approval-outcome-to-ready-to-pay",),
+    ),
+    Story(
+        "the second person rejects", LARGE, (*TO_A_PERSON, assess("approve", 62900), BEN_TAKES_IT, approval("reject"), DECLINED), "claim-declined",
+        ("approval-outcome-to-claim-refused", "claim-refused-to-tell-claimant-declined"), ("pay-claim",),
+        {"outcome": "decline", "decided_by": "approver"},
+    ),
+    Story(
+        "the second person sends the claim back", LARGE,
+        (*TO_A_PERSON, assess("approve", 62900), BEN_TAKES_IT, approval("send_back"), assess("approve", 9000), PAY, *SETTLE), "claim-paid",
+        (
+            "approval-outcome-to-sent-back", "reassess-to-back-to-assessment", "back-to-assessment-to-ready-to-assess",
+            "assessment-outcome-to-claim-approved", "needs-second-approval-to-ready-to-pay",
+        ),
+        (), {"outcome": "approve", "amount": 9000},
+    ),
+    Story(
+        "payment is tried again and works", SMALL,
+        (*STRAIGHT, FailJob("pay-claim", "pay-claim", 2, "timeout"), FailJob("pay-claim", "pay-claim", 1, "timeout"), PAY, *SETTLE), "claim-paid",
+        ("pay-claim-to-payment-ordered",), ("pay-by-hand",),
+    ),
+    Story(
+        "payment fails for good: an incident, then resolved", SMALL,
+        (*STRAIGHT, FailJob("pay-claim", "pay-claim", 0, "account closed"), ResolveIncident("pay-claim"), PAY, *SETTLE), "claim-paid",
+        ("pay-claim-to-payment-ordered",), ("pay-by-hand",),
+    ),
+    Story(
+        "the payment system is broken: a person pays", SMALL,
+        (*STRAIGHT, ThrowError("pay-claim", "pay-claim", "PAYMENT_UNAVAILABLE"), CompleteTask("pay-by-hand", PAID_BY_HAND), *SETTLE), "claim-paid",
+        ("payment-unavailable-to-pay-by-hand", "pay-by-hand-to-payment-ordered", *PAID_FLOWS),
+    ),
+    Story(
+        "no cover", SMALL, (ThrowError("check-policy", "check-policy", "NO_COVER"), CompleteJob("tell-not-covered", "tell-claimant")),
+        "claim-not-covered", ("not-covered-to-tell-not-covered", "tell-not-covered-to-claim-not-covered"), ("score-fraud", "triage-claim"),
+    ),
+    Story(
+        "an assessment open for 48 hours is escalated and goes on", SMALL,
+        (
+            *TO_A_PERSON, Advance(47), Advance(1.5), CompleteJob("escalate-assessment", "escalate-task"), assess("approve", 3000), PAY, *SETTLE,
+        ),
+        "claim-paid",
+        ("assessment-overdue-to-escalate-assessment", "escalate-assessment-to-assessment-escalated", "assess-claim-to-assessment-outcome"),
+    ),
+    Story(
+        "withdrawn while it is assessed: nothing to reverse", SMALL, (*TO_A_PERSON, Publish("claim-withdrawn"), CONFIRM), "claim-withdrawn-end",
+        WITHDRAWN_FLOWS, ("reverse-payment", "pay-claim", "claim-paid"),
+    ),
+    Story(
+        "withdrawn while documents are awaited", SMALL,
+        (*TO_A_PERSON, assess("request_documents"), ASKED, Publish("claim-withdrawn"), CONFIRM), "claim-withdrawn-end",
+        WITHDRAWN_FLOWS, ("reverse-payment", "collect-documents"),
+    ),
+    Story(
+        "withdrawn after the payment: it is reversed", SMALL, (*STRAIGHT, PAY, Publish("claim-withdrawn"), REVERSE, CONFIRM),
+        "claim-withdrawn-end", ("pay-claim-to-payment-ordered", *WITHDRAWN_FLOWS), ("tell-claimant", "claim-paid"),
+    ),
+    Story(
+        "withdrawn after a payment by hand: it is reversed", SMALL,
+        (
+            *STRAIGHT, ThrowError("pay-claim", "pay-claim", "PAYMENT_UNAVAILABLE"), CompleteTask("pay-by-hand", PAID_BY_HAND),
+            Publish("claim-withdrawn"), REVERSE, CONFIRM,
+        ),
+        "claim-withdrawn-end", ("pay-by-hand-to-payment-ordered", *WITHDRAWN_FLOWS), ("tell-claimant", "claim-paid"),
+    ),
+    Story(
+        "withdrawn while a person pays: nothing to reverse", SMALL,
+        (*STRAIGHT, ThrowError("pay-claim", "pay-claim", "PAYMENT_UNAVAILABLE"), Publish("claim-withdrawn"), CONFIRM), "claim-withdrawn-end",
+        ("payment-unavailable-to-pay-by-hand", *WITHDRAWN_FLOWS), ("reverse-payment", "payment-ordered"),
+    ),
+)  # fmt: skip

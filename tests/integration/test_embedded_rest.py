@@ -1,0 +1,128 @@
+"""The REST face of the embedded engine: what the demo and the client use, and what it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from camunda_workers.engine.embedded.engine import EmbeddedEngine
+from tests.support.diagrams import ONE_TASK, process, sequence, user_task
+
+pytestmark = pytest.mark.engine
+
+APPROVAL = process("approval", sequence(user_task("approve", group="approvers")))
+
+
+@pytest.fixture
+async def engine() -> AsyncIterator[EmbeddedEngine]:
+    async with EmbeddedEngine(rest_port=0) as running:
+        yield running
+
+
+@pytest.fixture
+async def rest(engine: EmbeddedEngine) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=engine.rest_address + "/v2") as client:
+        yield client
+
+
+async def deploy(rest: httpx.AsyncClient, **files: bytes) -> dict[str, Any]:
+    parts = [("resources", (f"{name}.bpmn", content)) for name, content in files.items()]
+    answer = await rest.post("/deployments", files=parts)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def test_health_and_topology(rest: httpx.AsyncClient, engine: EmbeddedEngine) -> None:
+    assert (await rest.get("/status")).status_code == 204
+    topology = (await rest.get("/topology")).json()
+    assert topology["gatewayVersion"] == "8.8.21"
+    assert f"127.0.0.1:{topology['brokers'][0]['port']}" == engine.grpc_address
+    health = await rest.get(engine.rest_address + "/actuator/health")
+    assert health.json() == {"status": "UP"}
+
+
+async def test_a_task_is_found_assigned_updated_and_completed(rest: httpx.AsyncClient) -> None:
+    deployed = await deploy(rest, approval=APPROVAL)
+    assert deployed["deployments"][0]["processDefinition"]["processDefinitionId"] == "approval"
+    started = (await rest.post("/process-instances", json={"processDefinitionId": "approval", "variables": {"amount": 7}})).json()
+    found = (await rest.post("/user-tasks/search", json={"filter": {"candidateGroup": "approvers", "state": "CREATED"}})).json()
+    (task,) = found["items"]
+    assert (task["elementId"], task["assignee"], task["processInstanceKey"]) == ("approve", None, started["processInstanceKey"])
+    path = f"/user-tasks/{task['userTaskKey']}"
+    assert (await rest.post(f"{path}/assignment", json={"assignee": "ada"})).status_code == 204
+    taken = await rest.post(f"{path}/assignment", json={"assignee": "bob", "allowOverride": False})
+    assert (taken.status_code, taken.json()["title"]) == (409, "INVALID_STATE")
+    assert (await rest.patch(path, json={"changeset": {"priority": 80, "candidateGroups": []}})).status_code == 204
+    shown = (await rest.get(path)).json()
+    assert (shown["assignee"], shown["priority"], shown["candidateGroups"]) == ("ada", 80, [])
+    assert (await rest.post(f"{path}/completion", json={"variables": {"approved": True}})).status_code == 204
+    again = await rest.post(f"{path}/completion", json={})
+    assert again.status_code in (404, 409)
+    ended = (await rest.get(f"/process-instances/{started['processInstanceKey']}")).json()
+    assert ended["state"] == "COMPLETED"
+    variables = (await rest.post("/variables/search", json={"filter": {"processInstanceKey": started["processInstanceKey"]}})).json()
+    assert {v["name"]: v["value"] for v in variables["items"]} == {"amount": "7", "approved": "true"}
+
+
+async def test_an_awaited_instance_answers_with_its_variables(rest: httpx.AsyncClient) -> None:
+    await deploy(rest, empty=process("empty", sequence()))
+    body = {"processDefinitionId": "empty", "variables": {"x": [1, None]}, "awaitCompletion": True}
+    assert (await rest.post("/process-instances", json=body)).json()["variables"] == {"x": [1, None]}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "words"),
+    [
+        ("POST", "/process-instances", {"processDefinitionId": "nobody"}, 404, "nobody"),
+        ("POST", "/process-instances", {}, 400, "processDefinitionId"),
+        ("POST", "/process-instances", {"processDefinitionId": "x", "surprise": 1}, 400, "surprise"),
+        ("POST", "/process-instances", {"processDefinitionId": "x", "variables": [1]}, 400, "ARRAY"),
+        ("POST", "/user-tasks/search", {"filter": {"surprise": 1}}, 400, "surprise"),
+        ("POST", "/user-tasks/search", {"filter": 7}, 400, "filter"),
+        ("POST", "/user-tasks/search", {"page": {"limit": -1}}, 400, "limit"),
+        ("GET", "/user-tasks/17", None, 404, "17"),
+        ("GET", "/user-tasks/abc", None, 400, "abc"),
+        ("POST", "/user-tasks/17/completion", {}, 404, "17"),
+        ("PATCH", "/user-tasks/17", {"changeset": {"priority": 101}}, 400, "priority"),
+        ("PATCH", "/user-tasks/17", {"changeset": {}}, 400, "update"),
+        ("POST", "/incidents/17/resolution", {}, 404, "17"),
+        ("POST", "/messages/publication", {"correlationKey": "x"}, 400, "name"),
+        ("GET", "/nothing-here", None, 404, "nothing-here"),
+        ("DELETE", "/topology", None, 405, "topology"),
+    ],
+)
+async def test_bad_requests_get_problem_details(rest: httpx.AsyncClient, method: str, path: str, body: Any, status: int, words: str) -> None:
+    answer = await rest.request(method, path, json=body)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert problem["status"] == status
+    assert words in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "words"),
+    [
+        (b"{", "application/json", "not JSON"),
+        (b"[]", "application/json", "object"),
+        (b'{"a":' * 50_000, "application/json", "deep"),
+        (b"a=1", "application/x-www-form-urlencoded", "Content-Type"),
+        (b'{"filter": {"x": NaN}}', "application/json", "NaN"),
+        (b'{"filter": "' + b"x" * 6_000_000 + b'"}', "application/json", "larger"),
+    ],
+)
+async def test_bad_bodies_are_refused(rest: httpx.AsyncClient, content: bytes, kind: str, words: str) -> None:
+    answer = await rest.post("/user-tasks/search", content=content, headers={"content-type": kind})
+    assert answer.status_code == 400
+    assert words in answer.json()["detail"]
+
+
+async def test_a_diagram_the_engine_refuses_names_the_file(rest: httpx.AsyncClient) -> None:
+    broken = ONE_TASK.replace(b'targetRef="ended"', b'targetRef="nowhere"')
+    answer = await rest.post("/deployments", files=[("resources", ("broken.bpmn", broken))])
+    assert answer.status_code == 400
+    assert "broken.bpmn" in answer.json()["detail"]
+    assert (await rest.post("/deployments", json={})).status_code == 400
