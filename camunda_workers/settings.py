@@ -63,7 +63,10 @@ class ConnectionSettings(_Area):
         about="The gateway's gRPC address: host:port, or with grpc:// or http:// (plain), grpcs:// or https:// (TLS).",
     )
     rest_address: str = _from(
-        "CAMUNDA_REST_ADDRESS", "ZEEBE_REST_ADDRESS", default="http://127.0.0.1:8080", about="The base of the REST API, without /v2."
+        "CAMUNDA_REST_ADDRESS",
+        "ZEEBE_REST_ADDRESS",
+        default="http://127.0.0.1:8080",
+        about="The base of the REST API, without /v2; empty when there is none.",
     )
     client_id: str | None = _from("CAMUNDA_CLIENT_ID", "ZEEBE_CLIENT_ID", about="OAuth client id.")
     client_secret: SecretStr | None = _from("CAMUNDA_CLIENT_SECRET", "ZEEBE_CLIENT_SECRET", about="OAuth client secret.")
@@ -87,6 +90,8 @@ class ConnectionSettings(_Area):
     @field_validator("rest_address", mode="after")
     @classmethod
     def _base(cls, value: str) -> str:
+        if not value.strip():
+            return ""
         base = value.strip() if "://" in value else f"http://{value.strip()}"
         parts = urlsplit(base)
         if parts.scheme not in ("http", "https") or not parts.hostname:

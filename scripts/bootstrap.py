@@ -6,22 +6,24 @@ there. What the tools said is in ``.venv/setup.log``; a failure is one line that
 
 import hashlib
 import os
+import platform
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
-from typing import Dict, List, NoReturn, Tuple  # noqa: UP035 - an old Python must get as far as the version check
+from typing import Dict, List, NoReturn, Tuple
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 LOCK = ROOT / "requirements.lock"
 STAMP = VENV / "setup.stamp"
+UNFINISHED = VENV / "setup.unfinished"
 LOG = VENV / "setup.log"
 MINIMUM = (3, 11)
 INPUTS = ("requirements.lock", "pyproject.toml", "scripts/bootstrap.py")
-AGAIN = "what was fetched is kept, run it again then"
+AGAIN = "what was fetched is kept, run it again"
 
 SYMPTOMS = (
     (("no space left", "disk full", "os error 28", "errno 28"), "the disk is full: free some space"),
@@ -56,7 +58,10 @@ SYMPTOMS = (
 
 def main() -> None:
     if sys.version_info < MINIMUM:
-        fail("Python %d.%d or newer is needed and this is %d.%d: run 'make PYTHON=python3.12' with one that is" % (MINIMUM + sys.version_info[:2]))
+        fail(
+            f"Python 3.11 or newer is needed and this is {sys.version_info[0]}.{sys.version_info[1]}: "
+            "run 'make PYTHON=python3.12' with one that is"
+        )
     fresh = not is_current()
     if fresh:
         make_venv()
@@ -68,10 +73,10 @@ def main() -> None:
 
 def fingerprint() -> str:
     """What the virtual environment was made from; another one means that it has to be made again."""
-    digest = hashlib.sha256(str(ROOT).encode())
+    digest = hashlib.sha256()
     for name in INPUTS:
         digest.update((ROOT / name).read_bytes())
-    return digest.hexdigest()
+    return f"{ROOT}\n{digest.hexdigest()}"
 
 
 def is_current() -> bool:
@@ -82,14 +87,14 @@ def is_current() -> bool:
 
 
 def make_venv() -> None:
-    if PYTHON.exists() and works("import sys, pip; sys.exit(sys.version_info < %r)" % (MINIMUM,)):
+    if PYTHON.exists() and works(f"import sys, pip; sys.exit(sys.version_info < {MINIMUM!r})"):
         return
-    say("Making .venv with Python %d.%d.%d" % sys.version_info[:3])
+    say(f"Making .venv with Python {platform.python_version()}")
     done = subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], capture_output=True, text=True, check=False)
     if done.returncode:
         if "ensurepip" in done.stdout + done.stderr:
             fail("this Python cannot make virtual environments: install its venv package (Debian, Ubuntu: apt install python3-venv)")
-        fail("the virtual environment could not be made (%s)" % last_line(done.stdout + done.stderr))
+        fail(f"the virtual environment could not be made ({last_line(done.stdout + done.stderr)})")
 
 
 def install_uv() -> None:
@@ -102,7 +107,7 @@ def install_uv() -> None:
             break
         block.append(line)
     version = block[0].split("==")[1].split()[0]
-    if works("import importlib.metadata as m, sys; sys.exit(m.version('uv') != %r)" % version):
+    if works(f"import importlib.metadata as m, sys; sys.exit(m.version('uv') != {version!r})"):
         return
     only_uv = VENV / "uv.lock"
     only_uv.write_text("\n".join(block) + "\n", encoding="utf-8")
@@ -112,10 +117,17 @@ def install_uv() -> None:
 
 def install_packages() -> None:
     install = [str(PYTHON), "-m", "uv", "pip", "install", "--python", str(PYTHON)]
+    # An install that was killed may have left a package that looks whole and is not; in a folder that was moved the scripts point to the old
+    # place. Then all are laid out again, from the cache.
+    moved = STAMP.exists() and STAMP.read_text(encoding="utf-8").splitlines()[:1] != [str(ROOT)]
+    again = ["--reinstall"] if moved or UNFINISHED.exists() else []
+    UNFINISHED.touch()
     count = sum(1 for line in LOCK.read_text(encoding="utf-8").splitlines() if "==" in line and line[0] not in " #")
-    run("Installing the %d locked packages" % count, [*install, "--require-hashes", "-r", str(LOCK)])
+    run(f"Installing the {count} locked packages", [*install, *again, "--require-hashes", "-r", str(LOCK)])
     # The project itself is no download; its build back end came with the lock.
-    run("Installing camunda-workers", [*install, "--offline", "--no-deps", "--no-build-isolation", "--reinstall-package", "camunda-workers", "-e", str(ROOT)])
+    own = ["--offline", "--no-deps", "--no-build-isolation", "--reinstall-package", "camunda-workers", "-e", str(ROOT)]
+    run("Installing camunda-workers", [*install, *own])
+    UNFINISHED.unlink()
 
 
 def prepare_engine(quiet: bool) -> None:
@@ -125,20 +137,22 @@ def prepare_engine(quiet: bool) -> None:
         sys.exit(done.returncode)
 
 
-def run(title: str, command: List[str]) -> None:  # noqa: UP006
+def run(title: str, command: List[str]) -> None:
     began = time.monotonic()
     finished = threading.Event()
     ticker = threading.Thread(target=tick, args=(title, began, finished), daemon=True)
-    environment: Dict[str, str] = {**os.environ, "UV_SYSTEM_CERTS": "1", "UV_NO_PROGRESS": "1", "PYTHONUTF8": "1"}  # noqa: UP006
+    environment: Dict[str, str] = {**os.environ, "UV_SYSTEM_CERTS": "1", "UV_NO_PROGRESS": "1", "PYTHONUTF8": "1"}
     ticker.start()
     with LOG.open("a", encoding="utf-8") as log:
-        log.write("\n$ %s\n" % " ".join(command))
+        log.write(f"\n$ {' '.join(command)}\n")
         log.flush()
         start = log.tell()
         try:
-            code = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=environment, check=False).returncode
+            code = subprocess.run(
+                command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=environment, check=False
+            ).returncode
         except KeyboardInterrupt:
-            fail("interrupted: %s" % AGAIN)
+            fail(f"interrupted: {AGAIN}")
         finally:
             finished.set()
             ticker.join()
@@ -154,18 +168,18 @@ def tick(title: str, began: float, finished: threading.Event) -> None:
         say(title + " ...")
     while not finished.wait(0.5 if terminal else 30.0):
         if terminal:
-            sys.stderr.write("\r%s ... %d s " % (title, time.monotonic() - began))
+            sys.stderr.write(f"\r{title} ... {time.monotonic() - began:.0f} s ")
             sys.stderr.flush()
     if terminal:
-        sys.stderr.write("\r%s: %.1f s        \n" % (title, time.monotonic() - began))
+        sys.stderr.write(f"\r{title}: {time.monotonic() - began:.1f} s        \n")
 
 
 def explain(title: str, log: str) -> NoReturn:
     words = log.lower()
     for signs, advice in SYMPTOMS:
         if any(sign in words for sign in signs):
-            fail("%s failed: %s; %s (details: .venv/setup.log)" % (title, advice, AGAIN))
-    fail("%s failed: %s (details: .venv/setup.log)" % (title, last_line(log)))
+            fail(f"{title} failed: {advice}; {AGAIN} (details: .venv/setup.log)")
+    fail(f"{title} failed: {last_line(log)} (details: .venv/setup.log)")
 
 
 def works(code: str) -> bool:
@@ -173,7 +187,7 @@ def works(code: str) -> bool:
 
 
 def last_line(text: str) -> str:
-    lines: Tuple[str, ...] = tuple(line.strip() for line in text.splitlines() if line.strip())  # noqa: UP006
+    lines: Tuple[str, ...] = tuple(line.strip() for line in text.splitlines() if line.strip())
     return lines[-1] if lines else "it said nothing"
 
 
@@ -189,6 +203,6 @@ if __name__ == "__main__":
     try:
         main()
     except OSError as error:
-        fail("%s: free some space, or check who owns this folder" % error)
+        fail(f"{error}: free some space, or check who owns this folder")
     except KeyboardInterrupt:
-        fail("interrupted: %s" % AGAIN)
+        fail(f"interrupted: {AGAIN}")

@@ -16,8 +16,29 @@ HEADER = "# Written by scripts/lock_requirements.py (make lock). Where the packa
 
 def main(arguments: list[str]) -> None:
     """Compile, and refuse a lock that names a package index."""
-    command = [sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", "--all-extras", "--group", "dev", "--universal", "--generate-hashes"]
-    command += ["--python-version", "3.11", "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links", "--no-emit-package", "camunda-workers"]
+    command = [
+        sys.executable,
+        "-m",
+        "uv",
+        "pip",
+        "compile",
+        "pyproject.toml",
+        "--all-extras",
+        "--group",
+        "dev",
+        "--universal",
+        "--generate-hashes",
+    ]
+    command += [
+        "--python-version",
+        "3.11",
+        "--no-header",
+        "--no-annotate",
+        "--no-emit-index-url",
+        "--no-emit-find-links",
+        "--no-emit-package",
+        "camunda-workers",
+    ]
     subprocess.run([*command, "--quiet", "--output-file", str(LOCK), *arguments], cwd=ROOT, check=True)
     text = LOCK.read_text(encoding="utf-8")
     if "://" in text:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,6 +39,9 @@ def show(
     if as_json:
         print(json.dumps(story.to_json(), indent=2, ensure_ascii=False))
         return
+    reconfigure: Callable[..., None] | None = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="replace")  # a terminal that cannot show a letter of somebody's name still shows the rest
     from rich.console import Console
 
     from camunda_workers.cli.case_view import render

@@ -88,48 +88,53 @@ def _steps(steps: list[Step], story: CaseStory, console: Console, zone: tzinfo |
     if console.width < NARROW:
         return Group(*(_narrow(step, story, console, zone) for step in steps))
     table = Table.grid(padding=(0, 2), expand=False)
-    table.add_column(no_wrap=True)
-    table.add_column(justify="right", no_wrap=True, style="dim", min_width=11)
-    table.add_column(min_width=18, max_width=26, overflow="fold")
-    table.add_column(min_width=16, max_width=30, overflow="fold")
+    table.add_column(no_wrap=True, width=8)
+    table.add_column(justify="right", no_wrap=True, style="dim", width=12)
+    # As wide on every day: the eye runs down a column.
+    table.add_column(overflow="fold", width=min(26, max(len(_who(step.actor, step.who)) for step in story.steps)))
+    table.add_column(overflow="fold", width=min(30, max(len(step.element) + 2 * step.depth for step in story.steps)))
     table.add_column(overflow="fold", ratio=1)
     for step in steps:
+        style = "bold" if step.actor is not Actor.ENGINE else ""
         table.add_row(
             f"{_local(step.time, zone):%H:%M:%S}",
             f"+{duration(step.time - story.started)}",
             _who(step.actor, step.who),
-            Text("  " * step.depth + step.element, style="bold" if step.actor is not Actor.ENGINE else ""),
-            _what(step, console),
+            Padding(Text(_clean(step.element), style=style), (0, 0, 0, 2 * step.depth)),
+            _what(step, console, zone),
         )
     return table
 
 
 def _narrow(step: Step, story: CaseStory, console: Console, zone: tzinfo | None) -> RenderableType:
-    head = Text.assemble(
-        f"{_local(step.time, zone):%H:%M:%S} ", (f"+{duration(step.time - story.started)}  ", "dim"), (step.element, "bold")
-    )
+    since = f"+{duration(step.time - story.started)}  "
+    head = Text.assemble(f"{_local(step.time, zone):%H:%M:%S} ", (since, "dim"), (_clean(step.element), "bold"))
     head.append(" - " if _is_ascii(console) else " · ", style="dim")
     head.append_text(_who(step.actor, step.who))
-    return Group(Padding(head, (0, 0, 0, 2 * step.depth)), Padding(_what(step, console), (0, 0, 0, 4 + 2 * step.depth)))
+    return Group(Padding(head, (0, 0, 0, 2 * step.depth)), Padding(_what(step, console, zone), (0, 0, 0, 4 + 2 * step.depth)))
 
 
 def _who(actor: Actor, who: str | None) -> Text:
     # The kind is spelled out: without colours it must be as clear.
-    return Text(f"{actor.value} {who}" if who else actor.value, style=_ACTORS[actor])
+    return Text(f"{actor.value} {_clean(who)}" if who else actor.value, style=_ACTORS[actor])
 
 
-def _what(step: Step, console: Console) -> Text:
+def _what(step: Step, console: Console, zone: tzinfo | None) -> RenderableType:
     mark, style = _MARKS[step.tone]
-    text = Text.assemble(
-        (_PLAIN_MARKS[mark] if _is_ascii(console) else mark, style),
-        " ",
-        (step.what, style if step.tone in {Tone.BAD, Tone.CAREFUL} else ""),
-    )
+    said = style if step.tone in {Tone.BAD, Tone.CAREFUL} else ""
+    first = Text.assemble((_PLAIN_MARKS[mark] if _is_ascii(console) else mark, style), " ", (_clean(step.what), said))
     if step.took is not None and step.took >= _WORTH_TELLING:
-        text.append(f" after {duration(step.took)}", style="dim")
-    for detail in step.details:
-        text.append(f"\n  {detail}", style="dim" if step.tone is not Tone.BAD else "red")
-    return text
+        first.append(f" after {duration(step.took)}", style="dim")
+    details = [_clean(detail) for detail in step.details]
+    if step.due is not None:
+        details.append(f"due {_moment(step.due, zone)}")
+    below = (Padding(Text(detail, style="red" if step.tone is Tone.BAD else "dim"), (0, 0, 0, 2)) for detail in details)
+    return Group(first, *below)
+
+
+def _clean(text: str) -> str:
+    """Text from workers and people, without what a terminal would obey."""
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def _waits(story: CaseStory, console: Console, zone: tzinfo | None) -> RenderableType:
@@ -149,9 +154,11 @@ def _waits(story: CaseStory, console: Console, zone: tzinfo | None) -> Renderabl
 
 def _wait(wait: Wait, story: CaseStory, zone: tzinfo | None) -> RenderableType:
     text = Text.assemble(
-        (wait.element, "bold" if not wait.optional else ""), ": ", (wait.what, _ACTORS[wait.actor] if not wait.optional else "dim")
+        (_clean(wait.element), "bold" if not wait.optional else ""),
+        ": ",
+        (_clean(wait.what), _ACTORS[wait.actor] if not wait.optional else "dim"),
     )
-    if not wait.optional:
+    if not wait.optional and story.told_at - wait.since >= _WORTH_TELLING:
         text.append(f", for {duration(story.told_at - wait.since)} now", style="dim")
     if wait.due is not None:
         left = wait.due - story.told_at

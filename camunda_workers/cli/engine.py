@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from camunda_workers.logs import configure_logging
 from camunda_workers.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Run a Camunda engine for development.")
@@ -42,6 +43,7 @@ def start(
     state: Annotated[StateKind, typer.Option(help="rocksdb stays fast with thousands of open instances; memory starts faster.")] = StateKind.rocksdb,
 ) -> None:
     """Serve an engine on loopback until Ctrl-C or SIGTERM; prints one JSON line when it is ready."""
+    configure_logging()
     asyncio.run(_serve(engine, grpc_port, rest_port, state))
 
 

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from camunda_workers.client.business_id import BUSINESS_ID_TAG, business_id_of
-from camunda_workers.client.client import Client
-from camunda_workers.client.deploy import Resource
-from camunda_workers.client.models import Form, Incident, Page, ProcessInstanceItem, UserTask, VariableItem
-from camunda_workers.client.operations import Activate
-from camunda_workers.client.queries import UserTaskFilter
-from camunda_workers.client.results import (
-    BroadcastSignal,
-    DecisionDefinition,
-    DecisionResult,
-    Deployment,
-    FormDefinition,
-    ProcessDefinition,
-    ProcessInstance,
-    ProcessResult,
-    PublishedMessage,
-    Topology,
-)
-from camunda_workers.client.retry import BackOff
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from camunda_workers.client.business_id import BUSINESS_ID_TAG, business_id_of
+    from camunda_workers.client.client import Client
+    from camunda_workers.client.deploy import Resource
+    from camunda_workers.client.models import Form, Incident, Page, ProcessInstanceItem, UserTask, VariableItem
+    from camunda_workers.client.operations import Activate
+    from camunda_workers.client.queries import UserTaskFilter
+    from camunda_workers.client.results import (
+        BroadcastSignal,
+        DecisionDefinition,
+        DecisionResult,
+        Deployment,
+        FormDefinition,
+        ProcessDefinition,
+        ProcessInstance,
+        ProcessResult,
+        PublishedMessage,
+        Topology,
+    )
+    from camunda_workers.client.retry import BackOff
 
 __all__ = [
     "BUSINESS_ID_TAG",
@@ -47,3 +51,39 @@ __all__ = [
     "VariableItem",
     "business_id_of",
 ]
+
+# Loaded when first used: the engine needs the protocol's messages alone, and httpx and pydantic take longer than they do.
+_MODULES = {
+    "business_id": ("BUSINESS_ID_TAG", "business_id_of"),
+    "client": ("Client",),
+    "deploy": ("Resource",),
+    "models": ("Form", "Incident", "Page", "ProcessInstanceItem", "UserTask", "VariableItem"),
+    "operations": ("Activate",),
+    "queries": ("UserTaskFilter",),
+    "results": (
+        "BroadcastSignal",
+        "DecisionDefinition",
+        "DecisionResult",
+        "Deployment",
+        "FormDefinition",
+        "ProcessDefinition",
+        "ProcessInstance",
+        "ProcessResult",
+        "PublishedMessage",
+        "Topology",
+    ),
+    "retry": ("BackOff",),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 import grpc
 import grpc.aio
-from pyzeebe import create_camunda_cloud_channel, create_oauth2_client_credentials_channel, create_secure_channel
 
 from camunda_workers.errors import ConfigurationError
 from camunda_workers.settings import ConnectionSettings
@@ -112,6 +111,9 @@ def open_channel(settings: ConnectionSettings) -> grpc.aio.Channel:
     if not target.tls:
         # Credentials cannot be attached to a plain channel: the calls then carry the header themselves.
         return grpc.aio.insecure_channel(target.address, options=options)
+    # Imported here: it takes longer than all the rest of the client, and an engine on this machine does without.
+    from pyzeebe import create_camunda_cloud_channel, create_oauth2_client_credentials_channel, create_secure_channel
+
     if not (settings.client_id and settings.client_secret and settings.oauth_url):
         return create_secure_channel(target.address, channel_options=options)
     secret = settings.client_secret.get_secret_value()

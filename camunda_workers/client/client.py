@@ -16,7 +16,7 @@ from camunda_workers.client.processes import ProcessCommands
 from camunda_workers.client.rest import RestCalls
 from camunda_workers.client.retry import BackOff
 from camunda_workers.client.user_tasks import UserTaskCommands
-from camunda_workers.errors import ConfigurationError
+from camunda_workers.errors import ConfigurationError, NotSupported
 from camunda_workers.settings import ConnectionSettings, Settings
 
 
@@ -34,7 +34,7 @@ class Client(ProcessCommands, OperationCommands, JobCommands, UserTaskCommands):
 
     Args:
         grpc_address: ``host:port``; otherwise as the settings say.
-        rest_address: the REST API's base, without ``/v2``; otherwise as the settings say.
+        rest_address: the REST API's base, without ``/v2``; empty for an engine without one; otherwise as the settings say.
         settings: addresses and credentials; read from the environment when not given.
         channel: an open gRPC channel to use instead of an own one; not closed here.
         back_off: the limits of repetition.
@@ -81,9 +81,10 @@ class Client(ProcessCommands, OperationCommands, JobCommands, UserTaskCommands):
             timeout=settings.request_timeout,
             authorization=authorization if self._own_channel is not None and header_needed(settings) else None,
         )
-        self._rest_calls = RestCalls(
-            settings.rest_address, back_off=self._back_off, timeout=settings.request_timeout, authorization=authorization
-        )
+        if settings.rest_address:
+            self._rest_calls = RestCalls(
+                settings.rest_address, back_off=self._back_off, timeout=settings.request_timeout, authorization=authorization
+            )
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -102,6 +103,7 @@ class Client(ProcessCommands, OperationCommands, JobCommands, UserTaskCommands):
         return self._grpc_calls
 
     def _rest(self) -> RestCalls:
+        self._gateway()
         if self._rest_calls is None:
-            raise ConfigurationError("the client is not open: make calls inside 'async with Client(...) as client'")
+            raise NotSupported("this engine has no REST API: user tasks and searches need one (give the client its rest_address)")
         return self._rest_calls

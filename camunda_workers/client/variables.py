@@ -48,17 +48,27 @@ _BINARY = (bytes, bytearray, memoryview)
 _AS_TEXT = (UUID, PurePath, AnyUrl, Url, MultiHostUrl, IPv4Address, IPv6Address, IPv4Network, IPv6Network)
 
 
-def to_json(variables: object, *, what: str = "variables") -> str:
+class JsonObject(str):
+    """The text of a JSON object that `to_json` has written: it may be sent as it is, however often."""
+
+    __slots__ = ()
+
+
+def to_json(variables: object, *, what: str = "variables") -> JsonObject:
     """Write variables as the JSON object the gateway wants.
 
     Args:
-        variables: a mapping, a pydantic model, a dataclass instance, or ``None`` for none.
+        variables: a mapping, a pydantic model, a dataclass instance, the text of a JSON object, or ``None`` for none.
         what: what they are, for error texts.
 
     Raises:
         InvalidArgument: something in them cannot be written; the text names its path, for example ``variables.claim.amount``.
     """
-    return json.dumps(to_jsonable(variables, what=what), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    if isinstance(variables, JsonObject):
+        return variables
+    if isinstance(variables, str):
+        variables = _read(variables, what)
+    return JsonObject(json.dumps(to_jsonable(variables, what=what), ensure_ascii=False, allow_nan=False, separators=(",", ":")))
 
 
 def to_jsonable(variables: object, *, what: str = "variables") -> dict[str, Any]:
@@ -97,6 +107,15 @@ def from_json(text: str) -> dict[str, Any]:
 def value_from_json(text: str) -> Any:
     """Read one value the engine sent; an empty text is ``None``."""
     return json.loads(text) if text else None
+
+
+def _read(text: str, what: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise InvalidArgument(
+            f"{what} must be an object with names and values, or its JSON text; this text is no JSON: {text[:80]!r}"
+        ) from None
 
 
 def _name(value: object) -> str:

@@ -34,3 +34,9 @@ def millis_or_none(text: object) -> int | None:
 def to_iso(millis: int) -> str:
     """As Camunda's REST API shows it: ISO 8601, UTC, milliseconds."""
     return datetime.fromtimestamp(millis / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def moment_or_none(text: object) -> datetime | None:
+    """As `millis_or_none`, as a moment (UTC)."""
+    millis = millis_or_none(text)
+    return datetime.fromtimestamp(millis / 1000, UTC) if millis is not None else None

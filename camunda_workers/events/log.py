@@ -18,7 +18,7 @@ from camunda_workers.events.schema import INSERT_RECORD, IS_PROCESS, metadata, r
 DEFAULT_FILE = "events.db"
 """The log's file in the data directory."""
 
-_CHECKED_AT_ONCE = 500  # SQLite takes only so many bound values in one statement
+_BOUND_AT_ONCE = 500  # SQLite takes only so many bound values in one statement
 
 
 class EventLog:
@@ -140,10 +140,14 @@ class EventLog:
 
     async def positions_of(self, value_type: str, among: Collection[int], partition: int = 1) -> set[int]:
         """Which of these positions hold a record of that value type."""
-        query = select(records.c.position).where(
-            records.c.partition == partition, records.c.position.in_(sorted(among)), records.c.value_type == value_type
-        )
-        return set(await self.database.read(lambda connection: list(connection.scalars(query))))
+        wanted = sorted(among)
+        some = [wanted[start : start + _BOUND_AT_ONCE] for start in range(0, len(wanted), _BOUND_AT_ONCE)]
+
+        def find(connection: Connection) -> set[int]:
+            query = select(records.c.position).where(records.c.partition == partition, records.c.value_type == value_type)
+            return {position for part in some for position in connection.scalars(query.where(records.c.position.in_(part)))}
+
+        return await self.database.read(find)
 
     async def business_ids(self, limit: int = 10_000) -> list[str]:
         """The business ids in the log, the latest first."""
@@ -231,8 +235,8 @@ def _check_repeated(record: Record, known: Record | None, last: int) -> None:
 
 def _check_stored(connection: Connection, repeated: Sequence[Record], partition: int, head: int) -> None:
     c = records.c
-    for start in range(0, len(repeated), _CHECKED_AT_ONCE):
-        some = repeated[start : start + _CHECKED_AT_ONCE]
+    for start in range(0, len(repeated), _BOUND_AT_ONCE):
+        some = repeated[start : start + _BOUND_AT_ONCE]
         query = select(c.position, c.timestamp, c.record_type, c.value_type, c.intent, c.key).where(
             c.partition == partition, c.position.in_([record.position for record in some])
         )

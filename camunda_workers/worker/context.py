@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Protocol, cast
@@ -222,6 +222,11 @@ def current_job() -> JobContext:
         raise CamundaWorkersError("current_job() was called where no job is running: call it from a worker function") from None
 
 
-def enter(context: JobContext) -> None:
-    """Makes this the current job of the running task; each job has a task of its own, so it is never reset."""
-    _current.set(context)
+def enter(context: JobContext) -> Token[JobContext]:
+    """Makes this the current job here; `leave` with what is returned."""
+    return _current.set(context)
+
+
+def leave(token: Token[JobContext]) -> None:
+    """Ends what `enter` began."""
+    _current.reset(token)

@@ -13,7 +13,7 @@ from typing import Any, Final, assert_never, cast
 
 from camunda_workers.errors import BpmnError, JobFailed
 from camunda_workers.worker import rules
-from camunda_workers.worker.context import JobContext, enter
+from camunda_workers.worker.context import JobContext, enter, leave
 from camunda_workers.worker.definition import Definition, Run
 from camunda_workers.worker.middleware import Middleware, chain
 from camunda_workers.worker.outcome import NOTHING, Bpmn, Completed, Denied, Deny, Failed, Outcome
@@ -68,12 +68,14 @@ class Executor:
 
     async def run(self, context: JobContext) -> Report:
         """Runs one job to its end; whatever its function does, this returns and does not raise."""
-        enter(context)
+        token = enter(context)
         try:
             outcome = await self._call(context)
         except BaseException as error:
             # A middleware raised, or the cancellation arrived while one was waiting.
             outcome = self._outcome_of(error, context)
+        finally:
+            leave(token)
         await _settle_cancellation()
         return self._sealed(rules.checked(outcome, context, self._definition), context)
 

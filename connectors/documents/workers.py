@@ -45,17 +45,12 @@ async def collect_documents(claim: Claim, documents: Annotated[DocumentsClient, 
         return await documents.of_claim(claim.claim_id)
 
 
-def build_router(settings: ConnectorSettings | None = None, *, clock: Clock | None = None) -> Router:
-    """The workers of this system (see :func:`connectors.payments.workers.build_router` for the arguments)."""
-    router = Router(request_documents, collect_documents)
-
-    def connect() -> DocumentsClient:
-        where = settings or ConnectorSettings()
-        return DocumentsClient(where.documents_url, timeout=where.timeout_seconds)
-
-    router.provide(DocumentsClient, connect)
-    router.provide(Clock, lambda: nullcontext(clock or SystemClock()))
-    return router
+def connect() -> DocumentsClient:
+    """A client of the system whose address the environment names."""
+    settings = ConnectorSettings()
+    return DocumentsClient(settings.documents_url, timeout=settings.timeout_seconds)
 
 
-router = build_router()
+router = Router(request_documents, collect_documents)
+router.provide(DocumentsClient, connect)
+router.provide(Clock, lambda: nullcontext(SystemClock()))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import nullcontext
-from typing import Annotated
+from typing import Annotated, Final
 
 from camunda_workers import Header, JobContext, Provided, Router, worker
 from camunda_workers.clock import Clock, SystemClock
@@ -14,6 +15,13 @@ from connectors.jobs import idempotency_key, refusals_are_final
 from connectors.notifications.client import Message, NotificationsClient
 from connectors.notifications.templates import render
 from connectors.settings import ConnectorSettings
+
+_REASONS: Final[Mapping[str, str]] = {
+    "assessed": "our assessment did not confirm it",
+    "payment not approved": "our assessment did not confirm it",
+    "documents missing": "the documents that we asked for did not arrive",
+}
+"""What claimants are told for which ``decision.reason``. What colleagues write to each other (``notes``) stays inside."""
 
 
 @worker("tell-claimant")
@@ -28,7 +36,7 @@ async def tell_claimant(
 ) -> None:
     """Writes to the claimant how the claim ended; the task's header ``template`` says which letter."""
     amount = decision.amount if decision is not None else None
-    reason = no_cover_reason or (decision.reason if decision is not None else None) or (decision.notes if decision is not None else None)
+    reason = no_cover_reason or (_REASONS.get(decision.reason or "") if decision is not None else None)
     values = {**_of(claim), "amount": f"{amount or 0:,}", "reason": f"The reason: {reason}." if reason else ""}
     await _send(notifications, claim, claim.claimant.email, template, values, clock, job)
 
@@ -80,17 +88,12 @@ async def _send(
         await notifications.send(message, key=idempotency_key(job))
 
 
-def build_router(settings: ConnectorSettings | None = None, *, clock: Clock | None = None) -> Router:
-    """The workers of this system (see :func:`connectors.payments.workers.build_router` for the arguments)."""
-    router = Router(tell_claimant, send_reminder, escalate_task)
-
-    def connect() -> NotificationsClient:
-        where = settings or ConnectorSettings()
-        return NotificationsClient(where.notifications_url, timeout=where.timeout_seconds)
-
-    router.provide(NotificationsClient, connect)
-    router.provide(Clock, lambda: nullcontext(clock or SystemClock()))
-    return router
+def connect() -> NotificationsClient:
+    """A client of the system whose address the environment names."""
+    settings = ConnectorSettings()
+    return NotificationsClient(settings.notifications_url, timeout=settings.timeout_seconds)
 
 
-router = build_router()
+router = Router(tell_claimant, send_reminder, escalate_task)
+router.provide(NotificationsClient, connect)
+router.provide(Clock, lambda: nullcontext(SystemClock()))

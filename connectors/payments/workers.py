@@ -64,22 +64,12 @@ async def reverse_payment(
     return {"payment_reversed_at": (booking.reversed_at or clock.now()).isoformat()}
 
 
-def build_router(settings: ConnectorSettings | None = None, *, clock: Clock | None = None) -> Router:
-    """The workers of this system.
-
-    Args:
-        settings: where the ledger is (the environment's settings when none are given).
-        clock: what "now" is; the engine's own clock where time is virtual, else the machine's.
-    """
-    router = Router(pay_claim, reverse_payment)
-
-    def connect() -> PaymentsClient:
-        where = settings or ConnectorSettings()
-        return PaymentsClient(where.payments_url, timeout=where.timeout_seconds)
-
-    router.provide(PaymentsClient, connect)
-    router.provide(Clock, lambda: nullcontext(clock or SystemClock()))
-    return router
+def connect() -> PaymentsClient:
+    """A client of the system whose address the environment names."""
+    settings = ConnectorSettings()
+    return PaymentsClient(settings.payments_url, timeout=settings.timeout_seconds)
 
 
-router = build_router()
+router = Router(pay_claim, reverse_payment)
+router.provide(PaymentsClient, connect)
+router.provide(Clock, lambda: nullcontext(SystemClock()))

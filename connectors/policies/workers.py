@@ -37,16 +37,11 @@ async def check_policy(claim: Claim, policies: Annotated[PoliciesClient, Provide
     return policy
 
 
-def build_router(settings: ConnectorSettings | None = None) -> Router:
-    """The workers of this system, bound to the address in ``settings`` (the environment's when none are given)."""
-    router = Router(check_policy)
-
-    def connect() -> PoliciesClient:
-        where = settings or ConnectorSettings()
-        return PoliciesClient(where.policies_url, timeout=where.timeout_seconds)
-
-    router.provide(PoliciesClient, connect)
-    return router
+def connect() -> PoliciesClient:
+    """A client of the system whose address the environment names."""
+    settings = ConnectorSettings()
+    return PoliciesClient(settings.policies_url, timeout=settings.timeout_seconds)
 
 
-router = build_router()
+router = Router(check_policy)
+router.provide(PoliciesClient, connect)

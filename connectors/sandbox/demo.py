@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack, nullcontext
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
-from ai_tasks.claim_triage.task import router as triage
-from camunda_workers import Router, WorkerRunner
+from ai_tasks.claim_triage import task as triage
+from camunda_workers import WorkerRunner
 from camunda_workers.client import Client
 from camunda_workers.clock import Clock
 from camunda_workers.events import EventLog, RecordSource
@@ -24,9 +24,11 @@ from connectors import duties
 from connectors.documents import workers as documents
 from connectors.documents.client import DocumentsClient
 from connectors.notifications import workers as notifications
+from connectors.notifications.client import NotificationsClient
 from connectors.payments import workers as payments
 from connectors.payments.client import PaymentsClient
 from connectors.policies import workers as policies
+from connectors.policies.client import PoliciesClient
 from connectors.sandbox.agenda import Agenda
 from connectors.sandbox.dataset import Case, load, whole_weeks_until
 from connectors.sandbox.faults import Fault
@@ -37,6 +39,7 @@ from connectors.sandbox.tally import Tally, label_agreement, percentile, straigh
 
 Speed = Literal["fast", "watch"]
 
+ROUTERS: Final = (policies.router, payments.router, documents.router, notifications.router, duties.router, triage.router)
 ROOT: Final = Path(__file__).resolve().parents[2]
 LONGEST: Final = timedelta(days=90)
 """How long after the last report the demo waits for claims that do not end."""
@@ -113,12 +116,12 @@ async def run(
             sandbox,
             dataset.sample(cases),
             documents=await stack.enter_async_context(DocumentsClient(sandbox.settings.documents_url)),
-            ledger=await stack.enter_async_context(PaymentsClient(sandbox.settings.payments_url)),
+            payments=await stack.enter_async_context(PaymentsClient(sandbox.settings.payments_url)),
             speed=speed,
             report=report,
         )
         await client.deploy(ROOT / "bpmn" / "claims", ROOT / "forms")
-        await stack.enter_async_context(WorkerRunner(client, routers(sandbox, client, engine.clock), name="claims-demo"))
+        await stack.enter_async_context(workers(client, engine.clock, sandbox))
         await demo.live()
         await engine.settle()
         tally = await _read(log, engine, first_position, list(demo.instances))
@@ -146,18 +149,26 @@ async def run(
         )
 
 
-def routers(sandbox: Sandbox, client: Client, clock: Clock) -> list[Router]:
-    """Every worker of the claims process, connected to the sandbox."""
-    rules = Router(duties.check_four_eyes)
-    rules.provide(CompletedBy, lambda: nullcontext(SearchCompletedBy(client)))
-    return [
-        policies.build_router(sandbox.settings),
-        payments.build_router(sandbox.settings, clock=clock),
-        documents.build_router(sandbox.settings, clock=clock),
-        notifications.build_router(sandbox.settings, clock=clock),
-        rules,
-        triage,
-    ]
+@asynccontextmanager
+async def workers(client: Client, clock: Clock, sandbox: Sandbox) -> AsyncGenerator[WorkerRunner]:
+    """Every worker of the claims process, connected to a sandbox instead of the systems that the environment names."""
+    where = sandbox.settings
+    async with (
+        PoliciesClient(where.policies_url) as policies,
+        PaymentsClient(where.payments_url) as payments,
+        DocumentsClient(where.documents_url) as documents,
+        NotificationsClient(where.notifications_url) as notifications,
+    ):
+        resources: dict[Any, object] = {
+            PoliciesClient: policies,
+            PaymentsClient: payments,
+            DocumentsClient: documents,
+            NotificationsClient: notifications,
+            Clock: clock,
+            CompletedBy: SearchCompletedBy(client),
+        }
+        async with WorkerRunner(client, ROUTERS, name="claims-demo", resources=resources) as runner:
+            yield runner
 
 
 class _Demo:
@@ -171,7 +182,7 @@ class _Demo:
         sample: Sequence[Case],
         *,
         documents: DocumentsClient,
-        ledger: PaymentsClient,
+        payments: PaymentsClient,
         speed: Speed,
         report: Callable[[DemoProgress], None],
     ) -> None:
@@ -184,7 +195,7 @@ class _Demo:
         self._report = report
         self._agenda = Agenda()
         self._ended = 0
-        self.office = Office(client, self._agenda, documents=documents, payments=ledger, note=self._tell)
+        self.office = Office(client, self._agenda, documents=documents, payments=payments, note=self._tell)
 
     async def live(self) -> None:
         """Lets everything happen until every claim has ended, or nothing more can happen."""

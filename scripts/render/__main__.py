@@ -87,12 +87,19 @@ async def load(page: Page, modules: Path, scripts: list[str], styles: list[str])
 
 async def draw_bpmn(page: Page, modules: Path, source: str, width: int) -> tuple[str, list[str]]:
     """Draw a BPMN diagram; return its SVG and leave the page showing it `width` pixels wide."""
-    await load(page, modules, ["bpmn-js/dist/bpmn-viewer.production.min.js"], ["bpmn-js/dist/assets/bpmn-js.css", "bpmn-js/dist/assets/diagram-js.css"])
+    await load(
+        page,
+        modules,
+        ["bpmn-js/dist/bpmn-viewer.production.min.js"],
+        ["bpmn-js/dist/assets/bpmn-js.css", "bpmn-js/dist/assets/diagram-js.css"],
+    )
     drawn = await page.evaluate(DRAW_BPMN, {"source": source})
     # A picture without a background is unreadable on a dark page.
     svg = re.sub(r"<svg ", '<svg style="background: white" ', drawn["svg"], count=1)
     shown = re.sub(r'(<svg [^>]*?)width="[\d.]+" height="[\d.]+"', rf'\1width="{width - 2 * MARGIN}"', svg, count=1)
-    await page.set_content(EMPTY_PAGE.replace("<div id='canvas'>", f"<div id='canvas' style='display:inline-block;padding:{MARGIN}px'>{shown}"))
+    await page.set_content(
+        EMPTY_PAGE.replace("<div id='canvas'>", f"<div id='canvas' style='display:inline-block;padding:{MARGIN}px'>{shown}")
+    )
     return svg, drawn["warnings"]
 
 
@@ -129,8 +136,8 @@ async def render(options: argparse.Namespace) -> None:
             case ".dmn":
                 warnings = await draw_dmn(page, modules, source, options.view)
             case ".form":
-                data = json.loads(options.data.read_text(encoding="utf-8")) if options.data else {}
-                warnings = await draw_form(page, modules, source, data)
+                variables = options.data.read_text(encoding="utf-8") if options.data else "{}"
+                warnings = await draw_form(page, modules, source, json.loads(variables))
             case other:
                 raise SystemExit(f"{options.file}: {other or 'no extension'} is not .bpmn, .dmn or .form.")
         if options.png:

@@ -412,6 +412,13 @@ async def test_a_token_travels_on_a_plain_channel_and_is_asked_for_once(gateway:
         assert gateway.metadata[-1]["authorization"] == "Bearer U"
 
 
+async def test_an_engine_without_a_rest_api(gateway: ScriptedGateway) -> None:
+    async with Client(gateway.address, "") as client:
+        await client.topology()
+        with pytest.raises(NotSupported, match="rest_address"):
+            await client.search_user_tasks()
+
+
 async def test_a_given_channel_stays_open(gateway: ScriptedGateway) -> None:
     async with grpc.aio.insecure_channel(gateway.address) as channel:
         async with Client(channel=channel) as client:

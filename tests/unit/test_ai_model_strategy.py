@@ -10,7 +10,18 @@ from typing import Any, Literal
 import httpx
 import pytest
 
-from camunda_workers.ai import AiOutput, Declined, ModelStrategy, Policy, Price, Prompt, Proposal, Question, open_configured_model, remote_models
+from camunda_workers.ai import (
+    AiOutput,
+    Declined,
+    ModelStrategy,
+    Policy,
+    Price,
+    Prompt,
+    Proposal,
+    Question,
+    open_configured_model,
+    remote_models,
+)
 from camunda_workers.ai.guard import MAX_REPLY_BYTES, ReplyRefused, is_loopback, model_http_client
 from camunda_workers.ai.kernel import Message, ModelRefused, ModelUnavailable, Reply
 from camunda_workers.errors import ConfigurationError, MissingExtra
@@ -116,7 +127,18 @@ def test_loopback_is_loopback(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["models.example", "localhost.example", "10.0.0.1", "0.0.0.0", "2130706433", "169.254.169.254", "127.0.0.1.example", "::ffff:8.8.8.8", ""]
+    "host",
+    [
+        "models.example",
+        "localhost.example",
+        "10.0.0.1",
+        "0.0.0.0",
+        "2130706433",
+        "169.254.169.254",
+        "127.0.0.1.example",
+        "::ffff:8.8.8.8",
+        "",
+    ],
 )
 def test_everything_else_is_not(host: str) -> None:
     assert not is_loopback(host)

@@ -13,7 +13,20 @@ import pytest
 from pydantic import BaseModel, JsonValue
 from structlog.testing import capture_logs
 
-from camunda_workers.ai import AiOutput, AiTask, Declined, HandOver, Policy, Prompt, Proposal, Question, Strategy, StructlogDecisionLog, Subject, Usage
+from camunda_workers.ai import (
+    AiOutput,
+    AiTask,
+    Declined,
+    HandOver,
+    Policy,
+    Prompt,
+    Proposal,
+    Question,
+    Strategy,
+    StructlogDecisionLog,
+    Subject,
+    Usage,
+)
 from camunda_workers.ai.evidence import DecisionEvidence, hash_of
 from camunda_workers.errors import ConfigurationError
 
@@ -183,7 +196,13 @@ async def test_no_decision_without_its_evidence() -> None:
             raise OSError("disk full")
 
     broken = AiTask(
-        "t", output=Choice, prompt=Prompt.of("p"), policy=Policy(min_confidence=0), strategies=[Scripted(pay())], safe_output=safe, log=Full()
+        "t",
+        output=Choice,
+        prompt=Prompt.of("p"),
+        policy=Policy(min_confidence=0),
+        strategies=[Scripted(pay())],
+        safe_output=safe,
+        log=Full(),
     )
     with pytest.raises(OSError, match="disk full"):
         await broken.decide(Facts(amount=5))
@@ -219,7 +238,7 @@ def test_a_policy_that_cannot_be_kept_is_refused() -> None:
 
 def test_a_prompt_has_a_version_and_must_be_there(tmp_path: Path) -> None:
     file = tmp_path / "prompt.md"
-    with pytest.raises(ConfigurationError, match="prompt.md: the prompt cannot be read"):
+    with pytest.raises(ConfigurationError, match=r"prompt\.md: the prompt cannot be read"):
         Prompt.read(file)
     file.write_text(" \n")
     with pytest.raises(ConfigurationError, match="empty"):

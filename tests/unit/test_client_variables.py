@@ -179,7 +179,10 @@ def test_booleans_and_subclasses_are_plain_in_the_end() -> None:
         ({"a": "x\udc00"}, r"variables\.a is text with half a character"),
         ({"a\ud800": 1}, r"a name in variables is text with half"),
         ([1], r"variables must be an object with names and values, not list"),
-        ("text", r"variables must be an object .* not str"),
+        ("text", r"variables must be an object .* no JSON: 'text'"),
+        ("[1]", r"variables must be an object .* not list"),
+        ('{"a": NaN}', r"variables\.a is nan"),
+        ("[" * 100_000, r"no JSON"),
         (Numbers([1]), r"variables must be an object .* not Numbers"),
     ],
 )
@@ -223,6 +226,12 @@ def test_a_model_that_holds_itself_is_refused() -> None:
     node.next = node
     with pytest.raises(InvalidArgument, match=r"contains itself|cannot be serialised"):
         to_json({"node": node})
+
+
+def test_text_is_sent_again_as_it_is() -> None:
+    text = to_json('{"a": [1.50, "ü"]}')
+    assert text == '{"a":[1.5,"ü"]}'
+    assert to_json(text) is text
 
 
 def test_none_is_no_variables() -> None:

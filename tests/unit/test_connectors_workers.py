@@ -185,16 +185,18 @@ async def test_letters_say_what_happened() -> None:
         await tell_claimant(claim, client, FixedClock(), job(), "declined", Decision(outcome="decline", reason="documents missing"))
         await tell_claimant(claim, client, FixedClock(), job(), "not-covered", None, "policy 1 lapsed")
         await tell_claimant(claim, client, FixedClock(), job(), "withdrawn")
+        await tell_claimant(claim, client, FixedClock(), job(), "declined", Decision(outcome="decline", reason="assessed", notes="a liar"))
         await send_reminder(claim, client, FixedClock(), job())
         await escalate_task(claim, client, FixedClock(), job(), "Assess claim", "claims-assessors")
     texts = [message["text"] for message in post.taken]
+    assert "a liar" not in texts.pop(4), "what colleagues note is not for the claimant"
     assert "12,345 dollars" in texts[0]
-    assert "The reason: documents missing." in texts[1]
+    assert "The reason: the documents that we asked for did not arrive." in texts[1]
     assert "policy 1 lapsed" in texts[2]
     assert "closed your claim" in texts[3]
     assert "repair estimate" in texts[4]
     assert "waiting for 48 hours\nin the group claims-assessors" in texts[5]
-    assert [message["to"] for message in post.taken] == [claim.claimant.email] * 5 + ["claims-assessors-lead@insurer.example"]
+    assert [message["to"] for message in post.taken] == [claim.claimant.email] * 6 + ["claims-assessors-lead@insurer.example"]
 
 
 async def test_an_unknown_template_is_final_and_names_the_element() -> None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 
@@ -23,7 +24,7 @@ ATTEMPTS = 4
 AGAIN = "what was fetched is kept: run `camunda-workers setup` again"
 
 
-def fetch_all(jars: Sequence[Jar], folder: Path, repository: str, progress: Progress, *, notice: str = "") -> None:
+def fetch_all(jars: Sequence[Jar], folder: Path, repository: str, progress: Progress, *, notice: str = "", back_off: float = 0.5) -> None:
     """Fetch every jar that is not in the folder yet.
 
     Args:
@@ -32,6 +33,7 @@ def fetch_all(jars: Sequence[Jar], folder: Path, repository: str, progress: Prog
         repository: root of a Maven repository.
         progress: told about every byte.
         notice: said once before the first byte, when none of the jars was there.
+        back_off: seconds before the second attempt at a file; doubles with each further one.
 
     Raises:
         SetupError: with one line that says what to do.
@@ -44,7 +46,7 @@ def fetch_all(jars: Sequence[Jar], folder: Path, repository: str, progress: Prog
                 return  # another process fetched them while this one waited
             if notice and len(missing) == len(jars):
                 progress.say(notice)
-            _fetch_missing(missing, folder, repository, progress)
+            _fetch_missing(missing, folder, repository, progress, back_off)
     except OSError as error:
         reason = error.strerror or str(error)
         raise SetupError(
@@ -52,20 +54,19 @@ def fetch_all(jars: Sequence[Jar], folder: Path, repository: str, progress: Prog
         ) from error
 
 
-def _fetch_missing(missing: Sequence[Jar], folder: Path, repository: str, progress: Progress) -> None:
+def _fetch_missing(missing: Sequence[Jar], folder: Path, repository: str, progress: Progress, back_off: float) -> None:
     progress.begin("Fetching the engine", sum(jar.size for jar in missing))
-    stop = threading.Event()
+    timeout = httpx.Timeout(30.0, connect=15.0)
     try:
-        timeout = httpx.Timeout(30.0, connect=15.0)
         with httpx.Client(verify=trust(), follow_redirects=True, timeout=timeout) as client, ThreadPoolExecutor(PARALLEL) as pool:
+            run = _Run(client, folder, repository, progress, back_off)
             # The largest first, so that the last one does not run alone.
-            order = sorted(missing, key=lambda jar: -jar.size)
-            futures = [pool.submit(_fetch, client, jar, folder, repository, progress, stop) for jar in order]
+            futures = [pool.submit(run.fetch, jar) for jar in sorted(missing, key=lambda jar: -jar.size)]
             try:
                 for future in futures:
                     future.result()
             except BaseException:
-                stop.set()  # Ctrl-C or the first error: the other threads stop at their next block and keep their .part files
+                run.stop.set()  # Ctrl-C or the first error: the other threads stop at their next block and keep their .part files
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
     finally:
@@ -79,40 +80,51 @@ def trust() -> ssl.SSLContext:
     return context
 
 
-def _fetch(client: httpx.Client, jar: Jar, folder: Path, repository: str, progress: Progress, stop: threading.Event) -> None:
-    part, final = folder / f"{jar.file_name}.part", folder / jar.file_name
-    counted = 0  # bytes of this jar that progress was told about: a repeated attempt must not count twice
-    for attempt in range(1, ATTEMPTS + 1):
-        if stop.is_set():
-            return
-        try:
-            for have in _download(client, f"{repository}/{jar.repository_path}", part, jar.size):
-                if have > counted:
-                    progress.advance(have - counted)
-                    counted = have
-                if stop.is_set():
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What the downloads of one run share."""
+
+    client: httpx.Client
+    folder: Path
+    repository: str
+    progress: Progress
+    back_off: float
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def fetch(self, jar: Jar) -> None:
+        part = self.folder / f"{jar.file_name}.part"
+        counted = 0  # bytes of this jar that progress was told about: a repeated attempt must not count twice
+        for attempt in range(1, ATTEMPTS + 1):
+            last = attempt == ATTEMPTS
+            try:
+                for have in _download(self.client, f"{self.repository}/{jar.repository_path}", part, jar.size):
+                    self.progress.advance(max(have - counted, 0))
+                    counted = max(have, counted)
+                    if self.stop.is_set():
+                        return
+            except httpx.HTTPStatusError as error:
+                status = error.response.status_code
+                if last or (status < 500 and status not in (408, 429)):
+                    reason = (
+                        f"the Maven repository answered {status} for {jar.coordinate}: check the mirror in jgo's settings, if one is set"
+                    )
+                    raise SetupError(f"{reason}; {AGAIN}") from error
+            except httpx.TransportError as error:
+                if last:
+                    reason = (
+                        f"no network, or it broke off while fetching {jar.coordinate} ({_reason(error)}): check the connection or proxy"
+                    )
+                    raise SetupError(f"{reason}; {AGAIN}") from error
+            else:
+                if _sha256(part) == jar.sha256:
+                    part.replace(self.folder / jar.file_name)
                     return
-        except httpx.HTTPStatusError as error:
-            status = error.response.status_code
-            if attempt == ATTEMPTS or (status < 500 and status not in (408, 429)):
-                reason = f"the Maven repository answered {status} for {jar.coordinate}: check the mirror in jgo's settings, if one is set"
-                raise SetupError(f"{reason}; {AGAIN}") from error
-        except httpx.TransportError as error:
-            if attempt == ATTEMPTS:
-                reason = f"no network, or it broke off while fetching {jar.coordinate} ({_reason(error)}): check the connection or proxy"
-                raise SetupError(f"{reason}; {AGAIN}") from error
-        else:
-            if _sha256(part) == jar.sha256:
-                part.replace(final)
-                return
-            part.unlink()  # resumed from a damaged part, or altered on the way: the next attempt starts from nothing
-            if attempt == ATTEMPTS:
-                reason = (
-                    f"{jar.coordinate} is not the pinned file (its SHA-256 differs): check the proxy or mirror on the way to Maven Central"
-                )
-                raise SetupError(f"{reason}; {AGAIN}")
-            continue
-        stop.wait(min(0.5 * 2**attempt, 5.0))
+                part.unlink()  # resumed from a damaged part, or altered on the way: the next attempt starts from nothing
+                if last:
+                    reason = f"{jar.coordinate} is not the pinned file (its SHA-256 differs): check the proxy or mirror in use"
+                    raise SetupError(f"{reason}; {AGAIN}")
+                continue
+            self.stop.wait(self.back_off * 2 ** (attempt - 1))
 
 
 def _download(client: httpx.Client, url: str, part: Path, size: int) -> Iterator[int]:
@@ -134,7 +146,7 @@ def _download(client: httpx.Client, url: str, part: Path, size: int) -> Iterator
         resumed = response.status_code == HTTPStatus.PARTIAL_CONTENT
         have = have if resumed else 0
         with part.open("ab" if resumed else "wb") as file:
-            for block in response.iter_raw(256 * 1024):
+            for block in response.iter_raw():  # of whatever size it comes: gathered blocks would be lost when it breaks off
                 file.write(block)
                 have += len(block)
                 yield have

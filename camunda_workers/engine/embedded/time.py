@@ -12,6 +12,7 @@ import jpype
 from camunda_workers.engine.embedded.horizon import HorizonReader
 from camunda_workers.engine.embedded.java import java_class
 from camunda_workers.engine.embedded.records import LogRecords
+from camunda_workers.engine.embedded.wiring import TIMER_RESOLUTION_MS
 from camunda_workers.errors import DeadlineExceeded, EngineFailure, InvalidArgument
 
 
@@ -80,10 +81,11 @@ class VirtualTime:
             await self._settle(timeout)
             target = self.clock.milliseconds() + round(by.total_seconds() * 1000)
             while (due := self._reader.horizon.next_due()) is not None and due <= target:
-                self._jump_to(due + 1)
+                self._jump_to(due + TIMER_RESOLUTION_MS + 1)
                 await self._until_happened(timeout)
                 await self._settle(timeout)
             self._jump_to(target)
+            await self._until_happened(timeout)
             await self._settle(timeout)
 
     def next_due(self) -> datetime | None:

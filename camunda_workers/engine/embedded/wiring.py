@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import jpype
 
@@ -22,6 +22,13 @@ PARTITION = 1
 
 TIMEOUT_CHECK_MS = 1000
 """How often the engine looks for jobs past their deadline: a timeout shows at most this much later."""
+
+
+_LONGEST_PARK_NS = 2_000_000
+"""How long an idle engine thread sleeps before it looks for work again; Zeebe's own 20 ms would be added to most answers here."""
+
+TIMER_RESOLUTION_MS = 100
+"""The engine looks for due timers at most this often (``DueDateTimerCheckScheduler``): one may fire this much late."""
 
 
 @dataclass(slots=True)
@@ -51,8 +58,15 @@ class Wired:
             shutil.rmtree(self._folder, ignore_errors=True)
 
 
+class _Proxies(NamedTuple):
+    loopback: Any
+    processors: Any
+    meters: Any
+    idling: Any
+
+
 @functools.cache
-def _proxies() -> tuple[Any, Any, Any]:
+def _proxies() -> _Proxies:
     @jpype.JImplements(ZEEBE + "stream.api.InterPartitionCommandSender")
     class Loopback:
         """Commands to other partitions come back to this one: there is only one."""
@@ -97,7 +111,13 @@ def _proxies() -> tuple[Any, Any, Any]:
         def get(self) -> Any:
             return java_class("io.micrometer.core.instrument.simple.SimpleMeterRegistry")()
 
-    return Loopback, Processors, Meters
+    @jpype.JImplements("java.util.function.Supplier")
+    class Idling:
+        @jpype.JOverride
+        def get(self) -> Any:
+            return java_class("org.agrona.concurrent.BackoffIdleStrategy")(10, 5, jpype.JLong(1_000), jpype.JLong(_LONGEST_PARK_NS))
+
+    return _Proxies(Loopback, Processors, Meters, Idling)
 
 
 def _database(state: State) -> tuple[Any, Path | None]:
@@ -109,7 +129,7 @@ def _database(state: State) -> tuple[Any, Path | None]:
         zeebe("db.impl.rocksdb.RocksDbConfiguration")(),
         zeebe("db.ConsistencyChecksSettings")(),
         settings(zeebe("db.AccessMetricsConfiguration$Kind").NONE, PARTITION),
-        _proxies()[2](),
+        _proxies().meters(),
     )
     return factory.createDb(java_class("java.io.File")(str(folder / "runtime"))), folder
 
@@ -134,24 +154,24 @@ def wire(*, state: State, response_writer: Any, job_streamer: Any) -> tuple[Wire
     Returns:
         The running parts, and the writer of its log.
     """
-    loopback_class, processors_class, _ = _proxies()
+    proxies = _proxies()
     _quieten()
     clock = zeebe("scheduler.clock.ControlledActorClock")()
-    builder = zeebe("scheduler.ActorScheduler").newActorScheduler().setActorClock(clock)
+    builder = zeebe("scheduler.ActorScheduler").newActorScheduler().setActorClock(clock).setIdleStrategySupplier(proxies.idling())
     scheduler = builder.setCpuBoundActorThreadCount(1).setIoBoundActorThreadCount(1).build()
     scheduler.start()
     meters = java_class("io.micrometer.core.instrument.simple.SimpleMeterRegistry")()
     log_builder = zeebe("logstreams.log.LogStream").builder().withPartitionId(PARTITION).withClock(clock).withMeterRegistry(meters)
     log = log_builder.withLogStorage(construct_hidden("process.test.engine.InMemoryLogStorage")).build()
     writer = log.newLogStreamWriter()
-    loopback = loopback_class()
+    loopback = proxies.loopback()
     loopback.writer = log.newLogStreamWriter()
     security = java_class("io.camunda.security.configuration.SecurityConfiguration")()
     security.getAuthorizations().setEnabled(False)
     database, folder = _database(state)
     interval = java_class("java.time.Duration").ofMillis(TIMEOUT_CHECK_MS)
     configuration = zeebe("engine.EngineConfiguration")().setJobsTimeoutCheckerPollingInterval(interval)
-    engine = zeebe("engine.Engine")(processors_class(loopback, job_streamer, security), configuration, security)
+    engine = zeebe("engine.Engine")(proxies.processors(loopback, job_streamer, security), configuration, security)
     processor = (
         zeebe("stream.impl.StreamProcessor")
         .builder()

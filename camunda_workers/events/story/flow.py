@@ -107,7 +107,7 @@ def _flow(telling: Telling, record: Record) -> None:
     gateway = telling.element(record, flow.source or "")
     # A gateway with a name is a question, the flow that was taken its answer.
     if record.intent == "SEQUENCE_FLOW_TAKEN" and gateway.name and gateway.type in {"exclusiveGateway", "inclusiveGateway"}:
-        telling.tell(record, Actor.RULES, None, flow.name or record.element_id or "", element_id=flow.source)
+        telling.tell(record, Actor.RULES, None, f"answer: {flow.name or record.element_id}", element_id=flow.source)
 
 
 def _completed(telling: Telling, record: Record, kind: str) -> None:

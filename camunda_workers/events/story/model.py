@@ -40,6 +40,7 @@ class Step:
         element: the element's name in the diagram, its id when it has none.
         what: in a few words; ``details`` are further lines.
         took: how long it was worked on or waited for.
+        due: when what began here is due.
         depth: 0 in the case's own process, 1 in one that it called, and so on.
         position: where in the log it is.
     """
@@ -56,6 +57,7 @@ class Step:
     depth: int
     process_instance_key: int
     position: int
+    due: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,7 @@ class CaseStory:
                     "tone": step.tone.value,
                     "details": list(step.details),
                     "tookSeconds": step.took.total_seconds() if step.took is not None else None,
+                    "due": _iso(step.due),
                     "depth": step.depth,
                     "processInstanceKey": str(step.process_instance_key),
                     "position": step.position,

@@ -50,6 +50,7 @@ class Telling:
         *details: str,
         element_id: str | None = None,
         took: timedelta | None = None,
+        due: datetime | None = None,
     ) -> None:
         """Add a step. It is told of the record's own element unless another is named."""
         identifier = element_id or record.element_id or ""
@@ -69,6 +70,7 @@ class Telling:
                 depth=instance.depth if instance is not None else 0,
                 process_instance_key=key,
                 position=record.position,
+                due=due,
             )
         )
 

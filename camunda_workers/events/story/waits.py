@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from camunda_workers.events.dates import millis_or_none
+from camunda_workers.events.dates import moment_or_none
 from camunda_workers.events.record import Record
 from camunda_workers.events.story.model import Actor, Wait
 from camunda_workers.events.story.telling import Telling
@@ -72,10 +72,8 @@ class Waits:
         assignee: str = value.get("assignee") or ""
         groups = ", ".join([*value.get("candidateGroupsList", []), *value.get("candidateUsersList", [])])
         what = f"{assignee} to complete it" if assignee else f"someone of {groups} to claim it" if groups else "someone to claim it"
-        due = millis_or_none(value.get("dueDate"))
-        return self._made(
-            record, Actor.PERSON, assignee or groups or None, what, due=datetime.fromtimestamp(due / 1000, UTC) if due is not None else None
-        )
+        due = moment_or_none(value.get("dueDate"))
+        return self._made(record, Actor.PERSON, assignee or groups or None, what, due=due)
 
     def _job(self, record: Record) -> Wait | None:
         value = record.value

@@ -54,6 +54,8 @@ def duration(span: timedelta) -> str:
     seconds = span.total_seconds()
     if seconds < 0:
         return f"-{duration(-span)}"
+    if seconds == 0:
+        return "0 s"
     if seconds < 1:
         return f"{round(seconds * 1000)} ms"
     if seconds < 60:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from camunda_workers.events.dates import millis_or_none, to_iso
+from camunda_workers.events.dates import moment_or_none
 from camunda_workers.events.projections.user_tasks import actor_of
 from camunda_workers.events.record import Record
 from camunda_workers.events.story.model import Actor, Tone
@@ -14,6 +14,19 @@ from camunda_workers.events.story.words import brief, cut, from_json_text, varia
 
 _LISTENERS = {"TASK_LISTENER", "EXECUTION_LISTENER"}
 _DENIALS = {"COMPLETION_DENIED": "completion", "ASSIGNMENT_DENIED": "assignment", "UPDATE_DENIED": "change"}
+_STUCK = {
+    "JOB_NO_RETRIES": "no tries left",
+    "EXECUTION_LISTENER_NO_RETRIES": "the listener has no tries left",
+    "TASK_LISTENER_NO_RETRIES": "the task's listener has no tries left",
+    "UNHANDLED_ERROR_EVENT": "an error that nothing catches",
+    "IO_MAPPING_ERROR": "a variable could not be mapped",
+    "EXTRACT_VALUE_ERROR": "an expression gave no usable value",
+    "CONDITION_ERROR": "no condition of the gateway holds",
+    "DECISION_EVALUATION_ERROR": "the decision could not be made",
+    "CALLED_DECISION_ERROR": "there is no such decision",
+    "CALLED_ELEMENT_ERROR": "there is no such process to call",
+    "FORM_NOT_FOUND": "there is no such form",
+}
 _TASK_FIELDS = {
     "assignee": "assignee",
     "dueDate": "due date",
@@ -79,14 +92,11 @@ def user_task(telling: Telling, record: Record) -> None:
     match record.intent:
         case "CREATED":
             telling.since[record.key] = record.time
-            due = millis_or_none(value.get("dueDate"))
             for_whom = ", ".join(
                 [*([assignee] if assignee else []), *value.get("candidateGroupsList", []), *value.get("candidateUsersList", [])]
             )
             opened = f"task opened for {for_whom}" if for_whom else "task opened, for nobody in particular"
-            telling.tell(
-                record, Actor.ENGINE, None, opened, Tone.PLAIN, f"due {to_iso(due)[:16].replace('T', ' ')} UTC" if due is not None else ""
-            )
+            telling.tell(record, Actor.ENGINE, None, opened, due=moment_or_none(value.get("dueDate")))
         case "ASSIGNED":
             action = value.get("action")
             what = ("claimed" if action == "claim" else f"assigned to {assignee}") if assignee else "given back"
@@ -145,8 +155,12 @@ def incident(telling: Telling, record: Record) -> None:
     """Something is stuck, or no longer."""
     if record.intent == "CREATED":
         telling.since[record.key] = record.time
-        kind = str(record.value.get("errorType", "")).replace("_", " ").lower()
-        telling.tell(record, Actor.ENGINE, None, f"incident: {kind}", Tone.BAD, cut(str(record.value.get("errorMessage") or ""), 300))
+        kind = str(record.value.get("errorType", ""))
+        error = cut(str(record.value.get("errorMessage") or ""), 300)
+        # A failed job has just said the same.
+        said = bool(telling.steps) and telling.steps[-1].element_id == record.element_id and cut(error) in telling.steps[-1].details
+        what = _STUCK.get(kind, kind.replace("_", " ").lower())
+        telling.tell(record, Actor.ENGINE, None, f"incident: {what}", Tone.BAD, "" if said else error)
     elif record.intent == "RESOLVED":
         telling.tell(record, Actor.OPERATOR, actor_of(record), "incident resolved", Tone.GOOD, took=telling.took(record))
 

@@ -1,0 +1,1 @@
+"""AI tasks of the reference application, one folder each."""
