@@ -143,6 +143,9 @@ class EngineSettings(_Area):
     engine_version: str = _from(
         "CAMUNDA_WORKERS_ENGINE_VERSION", default="8.8.21", about="The version of Zeebe that is fetched and embedded."
     )
+    broker_version: str = _from(
+        "CAMUNDA_WORKERS_BROKER_VERSION", default="8.6.0", about="The version of the Zeebe broker that is fetched and run as a process."
+    )
 
 
 class Settings(ConnectionSettings, StorageSettings, AiSettings, EngineSettings):

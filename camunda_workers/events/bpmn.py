@@ -30,7 +30,11 @@ class Diagram:
 
     name: str | None
     elements: Mapping[str, DiagramElement]
+    start_id: str | None
     start_form_id: str | None
+
+
+_UNREADABLE = Diagram(None, {}, None, None)
 
 
 @lru_cache(maxsize=64)
@@ -47,20 +51,22 @@ def read_diagram(xml: bytes, process_id: str) -> Diagram:
     try:
         root = etree.fromstring(xml, parser)
     except etree.XMLSyntaxError:
-        return Diagram(None, {}, None)
+        return _UNREADABLE
     # A document type can define entities; no modeler writes one.
     if root.getroottree().docinfo.internalDTD is not None:
-        return Diagram(None, {}, None)
+        return _UNREADABLE
     process = next((node for node in root.iter(f"{BPMN}process") if node.get("id") == process_id), None)
     if process is None:
-        return Diagram(None, {}, None)
+        return _UNREADABLE
     elements: dict[str, DiagramElement] = {}
     for node in process.iter():
         identifier, tag = node.get("id"), node.tag
         if identifier and isinstance(tag, str) and tag.startswith(BPMN):
             elements[identifier] = DiagramElement(_tidy(node.get("name")), tag.removeprefix(BPMN), node.get("sourceRef"))
+    start = process.find(f"{BPMN}startEvent")
     form = process.find(f"{BPMN}startEvent/{BPMN}extensionElements/{ZEEBE}formDefinition")
-    return Diagram(_tidy(process.get("name")), elements, form.get("formId") if form is not None else None)
+    start_id = start.get("id") if start is not None else None
+    return Diagram(_tidy(process.get("name")), elements, start_id, form.get("formId") if form is not None else None)
 
 
 def _tidy(name: str | None) -> str | None:

@@ -135,11 +135,7 @@ USER_TASK: Final = Entity(
         "tenantId": Field(_t.tenant_id, TEXT),
         "businessId": Field(_i.business_id, TEXT),
         "tags": Field(_i.tags, Kind.TEXTS, default=[]),
-        "action": Field(_t.action, TEXT),
-        "completedBy": Field(_t.completed_by, TEXT),
     },
-    # Not in the REST API; `completed_by` is there for rules such as segregation of duties, which read the table.
-    hidden=frozenset({"action", "completedBy"}),
     specials={
         "candidateGroup": lambda asked, path: any_of(_t.candidate_groups, asked, path),
         "candidateUser": lambda asked, path: any_of(_t.candidate_users, asked, path),

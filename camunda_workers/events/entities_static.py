@@ -131,5 +131,5 @@ DECISION_INSTANCE: Final = Entity(
         "evaluatedInputs": Field(_z.inputs, Kind.JSON, default=[]),
         "matchedRules": Field(_z.rules, Kind.JSON, default=[]),
     },
-    hidden=frozenset({"evaluatedInputs", "matchedRules"}),
+    hidden=frozenset({"decisionRequirementsKey", "evaluatedInputs", "matchedRules"}),
 )

@@ -39,9 +39,7 @@ class JobGateway(Protocol):
         """Jobs as they are created; ends or raises when the stream breaks."""
         ...
 
-    async def complete_job(
-        self, job_key: int, variables: str | Mapping[str, Any] | None = None, *, result: pb.JobResult | None = None
-    ) -> None:
+    async def complete_job(self, job_key: int, variables: Mapping[str, Any] | None = None, *, result: pb.JobResult | None = None) -> None:
         """Ends a job well."""
         ...
 
@@ -52,12 +50,12 @@ class JobGateway(Protocol):
         retries: int,
         message: str = "",
         back_off: timedelta = timedelta(0),
-        variables: str | Mapping[str, Any] | None = None,
+        variables: Mapping[str, Any] | None = None,
     ) -> None:
         """Ends this try of a job; no retries left raises an incident."""
         ...
 
-    async def throw_error(self, job_key: int, code: str, message: str = "", variables: str | Mapping[str, Any] | None = None) -> None:
+    async def throw_error(self, job_key: int, code: str, message: str = "", variables: Mapping[str, Any] | None = None) -> None:
         """Ends a job with a BPMN error."""
         ...
 

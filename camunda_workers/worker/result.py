@@ -18,6 +18,10 @@ from camunda_workers.worker.outcome import Bpmn, Completed, Corrected, Denied, F
 _OUTCOMES = (Completed, Failed, Bpmn, Denied)
 
 
+class PlainVariables(dict[str, Any]):
+    """Variables that are plain JSON types already, so that nothing is converted twice."""
+
+
 class InvalidResult(Exception):
     """What a function returned cannot become process variables; the text names the place and the fix."""
 
@@ -75,7 +79,7 @@ def plain(variables: Mapping[str, Any], *, largest: int) -> Mapping[str, Any]:
     if not variables:
         return variables
     try:
-        converted = plain_value(variables, what="variables")
+        converted = variables if isinstance(variables, PlainVariables) else plain_value(variables, what="variables")
         text = json.dumps(converted, ensure_ascii=False, allow_nan=False)
     except Exception as error:
         # A model's own serialiser may raise anything.
@@ -98,7 +102,7 @@ def _fields(value: object) -> Mapping[str, Any]:
             f"the function returned {type(value).__name__}, which is not a set of named variables. "
             "Fix: return a model or a mapping, or name the variable with result='name'"
         )
-    return cast("dict[str, Any]", fields)
+    return PlainVariables(cast("dict[str, Any]", fields))
 
 
 def _is_variables(hint: Any) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from datetime import timedelta
 from typing import Annotated
 
-from camunda_workers import BpmnError, JobContext, Provided, Router, worker
+from camunda_workers import BpmnError, JobContext, Provided, RetryPolicy, Router, worker
 from camunda_workers.clock import Clock, SystemClock
 from camunda_workers.errors import JobFailed
 from connectors.claims import Claim, Decision, Payment
@@ -28,7 +29,13 @@ class PaymentUnavailable(BpmnError):
         super().__init__(reason, variables={"payment_problem": {"reason": reason, "idempotency_key": key, "maybe_booked": maybe_booked}})
 
 
-@worker("pay-claim", errors=[PaymentUnavailable], result="payment")
+@worker(
+    "pay-claim",
+    errors=[PaymentUnavailable],
+    result="payment",
+    # Long enough for a restart of the ledger, short enough that a claimant does not notice; then a clerk takes over.
+    retries=RetryPolicy(back_off=timedelta(minutes=2), factor=5, longest=timedelta(minutes=10)),
+)
 async def pay_claim(
     claim: Claim, decision: Decision, payments: Annotated[PaymentsClient, Provided], clock: Annotated[Clock, Provided], job: JobContext
 ) -> Payment:
@@ -54,7 +61,8 @@ async def pay_claim(
         raise PaymentUnavailable(str(problem), key=key, maybe_booked=problem.reached) from problem
 
 
-@worker("reverse-payment")
+# Nobody waits for a reversal and nobody else can do it: a ledger that is out of order for a working day must not make it an incident.
+@worker("reverse-payment", retries=RetryPolicy(back_off=timedelta(hours=2), factor=6, longest=timedelta(hours=12)))
 async def reverse_payment(
     payment: Payment, payments: Annotated[PaymentsClient, Provided], clock: Annotated[Clock, Provided], job: JobContext
 ) -> dict[str, str]:

@@ -29,7 +29,7 @@ from connectors.payments import workers as payments
 from connectors.payments.client import PaymentsClient
 from connectors.policies import workers as policies
 from connectors.policies.client import PoliciesClient
-from connectors.sandbox.agenda import Agenda
+from connectors.sandbox.agenda import Agenda, Happening
 from connectors.sandbox.dataset import Case, load, whole_weeks_until
 from connectors.sandbox.faults import Fault
 from connectors.sandbox.office import PROCESS_ID, Office
@@ -44,10 +44,19 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 LONGEST: Final = timedelta(days=90)
 """How long after the last report the demo waits for claims that do not end."""
 
-OUTAGE_AFTER: Final = timedelta(days=9)
-OUTAGE_LASTS: Final = timedelta(hours=30)
-LOST_REPLIES: Final = 0.05
-"""Share of calls to the ledger whose reply is lost although the work was done."""
+OUTAGE_AFTER: Final = timedelta(days=10, hours=6)
+OUTAGE_LASTS: Final = timedelta(hours=10)
+"""The ledger is out of order for a working day (the first claim is reported early on a Friday): longer than a payment is tried, shorter than a
+reversal is."""
+
+MISHAPS: Final[tuple[tuple[timedelta, str, Fault], ...]] = (
+    (timedelta(days=1), "policies", Fault(kind="status", status=503, calls=1)),
+    (timedelta(days=4), "payments", Fault(kind="lost-reply", method="POST", calls=1)),
+    (timedelta(days=6), "notifications", Fault(kind="malformed", method="POST", calls=1)),
+    (timedelta(days=8), "documents", Fault(kind="html", method="POST", calls=1)),
+    (timedelta(days=13), "payments", Fault(kind="wrong", method="POST", calls=1)),
+)
+"""What else goes wrong once: when after the first report, where, how. Each costs one try of one job."""
 
 WATCH_SECONDS_PER_HOUR: Final = 0.04
 WATCH_LONGEST_PAUSE: Final = 0.6
@@ -91,6 +100,7 @@ async def run(
     cases: int = 40,
     speed: Speed = "fast",
     report: Callable[[DemoProgress], None] = _no_report,
+    sandbox_file: Path | None = None,
 ) -> DemoResult:
     """Runs claims from the report to the end.
 
@@ -101,6 +111,7 @@ async def run(
         cases: how many claims, 1 to 300.
         speed: ``watch`` pauses so that people can follow.
         report: told about each step.
+        sandbox_file: where the systems of record keep what they know; without it, it is gone at the end.
 
     Raises:
         ValueError: not that many claims are there.
@@ -109,7 +120,7 @@ async def run(
     first_position = await log.position()
     dataset = load(shift=whole_weeks_until(engine.clock.now(), load().sample(cases)[0].claim.reported_at))
     async with AsyncExitStack() as stack:
-        sandbox = await stack.enter_async_context(Sandbox(dataset.policies))
+        sandbox = await stack.enter_async_context(Sandbox(dataset.policies, database=sandbox_file))
         demo = _Demo(
             client,
             engine,
@@ -146,6 +157,7 @@ async def run(
             payments_by_hand=demo.office.paid_by_hand,
             virtual_days=round((engine.clock.now() - demo.sample[0].claim.reported_at) / timedelta(days=1), 1),
             business_ids=tuple(case.claim.claim_id for case in demo.instances.values()),
+            most_eventful=demo.instances[tally.most_eventful].claim.claim_id,
         )
 
 
@@ -217,7 +229,7 @@ class _Demo:
                 return
             await self._pass_time(min(moments) - self._engine.clock.now())
 
-    def _reported(self, case: Case) -> Callable[[datetime], Any]:
+    def _reported(self, case: Case) -> Happening:
         async def start(at: datetime) -> None:
             claim = case.claim
             started = await self._client.start(PROCESS_ID, {"claim": claim.model_dump(mode="json")}, business_id=claim.claim_id)
@@ -228,18 +240,22 @@ class _Demo:
         return start
 
     def _plan_troubles(self, first: datetime) -> None:
-        async def breaks(at: datetime) -> None:
-            self._sandbox.faults.clear("payments")
-            self._sandbox.faults.add("payments", Fault(kind="status", status=503))
-            self._tell("the payments ledger is out of order")
+        faults = self._sandbox.faults
 
-        async def works(at: datetime) -> None:
-            self._sandbox.faults.clear("payments")
-            self._sandbox.faults.add("payments", Fault(kind="lost-reply", rate=LOST_REPLIES))
+        async def works_again(at: datetime) -> None:
+            faults.clear("payments")
+            self._tell("the payments ledger works again")
 
-        self._agenda.plan(first, works)
-        self._agenda.plan(first + OUTAGE_AFTER, breaks)
-        self._agenda.plan(first + OUTAGE_AFTER + OUTAGE_LASTS, works)
+        def breaks(system: str, fault: Fault) -> Happening:
+            async def happen(at: datetime) -> None:
+                faults.add(system, fault)
+
+            return happen
+
+        for after, system, fault in MISHAPS:
+            self._agenda.plan(first + after, breaks(system, fault))
+        self._agenda.plan(first + OUTAGE_AFTER, breaks("payments", Fault(kind="status", status=503)))
+        self._agenda.plan(first + OUTAGE_AFTER + OUTAGE_LASTS, works_again)
 
     async def _active(self) -> int:
         if not self.instances:

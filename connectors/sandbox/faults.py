@@ -25,6 +25,7 @@ class Fault(BaseModel):
             and drops the connection.
         rate: share of calls that it hits, 0 to 1.
         calls: how many calls it hits before it is over; without it, until it is cleared.
+        method: hits only calls with this HTTP method; without it, every call.
         seconds: delay before anything else happens.
         values: for ``wrong``: what to answer instead, by field; without it every number at the top level is one too high.
     """
@@ -34,6 +35,7 @@ class Fault(BaseModel):
     kind: Literal["slow", "status", "html", "error-in-200", "timeout", "malformed", "wrong", "lost-reply"]
     rate: Annotated[float, Field(ge=0, le=1)] = 1.0
     calls: Annotated[int | None, Field(ge=1)] = None
+    method: Literal["GET", "POST"] | None = None
     status: Annotated[int, Field(ge=300, le=599)] = 503
     seconds: Annotated[float, Field(ge=0, le=3600)] = 0.0
     values: dict[str, Any] = {}
@@ -68,10 +70,12 @@ class FaultPlan:
         """The faults that are left, by system."""
         return {system: list(faults) for system, faults in self._faults.items()}
 
-    def next(self, system: str) -> Fault | None:
+    def next(self, system: str, method: str = "GET") -> Fault | None:
         """Decides the next call of a system and counts it."""
         self._calls[system] += 1
         for fault in self._faults[system]:
+            if fault.method not in (None, method):
+                continue
             if draw(self._seed, system, fault.kind, self._calls[system]) >= fault.rate:
                 continue
             if fault.calls is not None:
@@ -92,7 +96,7 @@ class Misbehaviour:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request, well or badly."""
         system = str(scope.get("path", "")).strip("/").partition("/")[0]
-        fault = self._plan.next(system) if scope["type"] == "http" and system in SYSTEMS else None
+        fault = self._plan.next(system, scope["method"]) if scope["type"] == "http" and system in SYSTEMS else None
         if fault is None:
             await self._app(scope, receive, send)
             return

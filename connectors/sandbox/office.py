@@ -15,9 +15,9 @@ from camunda_workers.client import Client, UserTask
 from camunda_workers.errors import InvalidState, NotFound
 from connectors.claims import Claim, Policy
 from connectors.documents.client import DocumentsClient, Upload
-from connectors.errors import SystemUnavailable
+from connectors.errors import ConnectorError
 from connectors.payments.client import PaymentOrder, PaymentsClient
-from connectors.sandbox.agenda import Agenda
+from connectors.sandbox.agenda import Agenda, Happening
 from connectors.sandbox.people import STAFF, Attempt, Person, TaskView, approve, assess, claimant, papers, who_takes, working_time
 
 PROCESS_ID: Final = "claim"
@@ -127,7 +127,7 @@ class Office:
             f"nobody may take '{view.element_id}' of {view.claim.claim_id} (groups {task.candidate_groups}, denied: {denied})"
         )
 
-    def _taking(self, task: UserTask, view: TaskView, attempt: Attempt, denied: tuple[str, ...]) -> Callable[[datetime], Any]:
+    def _taking(self, task: UserTask, view: TaskView, attempt: Attempt, denied: tuple[str, ...]) -> Happening:
         async def take(at: datetime) -> None:
             name = attempt.person.name
             try:
@@ -136,21 +136,21 @@ class Office:
                 if not await self._still_there(task):
                     return
                 self.denials.append(str(refusal))
-                self._note(f"{name} may not take '{view.element_id}' of {view.claim.claim_id}: {refusal}")
+                self._note(f"{name} may not take '{view.element_id}' of {view.claim.claim_id}: {_reason(refusal)}")
                 self._plan(task, view, at, (*denied, name))
                 return
             self._agenda.plan(max(attempt.done_at, at), self._completing(task, view, attempt.person))
 
         return take
 
-    def _completing(self, task: UserTask, view: TaskView, person: Person) -> Callable[[datetime], Any]:
+    def _completing(self, task: UserTask, view: TaskView, person: Person) -> Happening:
         async def complete(at: datetime) -> None:
             claim_id = view.claim.claim_id
             try:
                 variables = await self._filled_in(task, view, person, at)
                 await self._client.complete_user_task(task.user_task_key, variables)
-            except SystemUnavailable:
-                # The ledger is still out of order: try again after a while, like anybody would.
+            except ConnectorError:
+                # The ledger is still out of order: try again after a while, like anybody would. The key keeps it from being paid twice.
                 self._agenda.plan(working_time(at, 2, weekends=person.weekends), self._completing(task, view, person))
                 return
             except (InvalidState, NotFound):
@@ -191,7 +191,7 @@ class Office:
         except NotFound:
             return False
 
-    def _letter(self, claim: Claim) -> Callable[[datetime], Any]:
+    def _letter(self, claim: Claim) -> Happening:
         async def read(at: datetime) -> None:
             after = claimant(claim.claim_id).answers_after
             if after is not None:
@@ -199,12 +199,16 @@ class Office:
 
         return read
 
-    def _answer(self, claim: Claim) -> Callable[[datetime], Any]:
+    def _answer(self, claim: Claim) -> Happening:
         async def send(at: datetime) -> None:
-            wanted = [what for request in await self._documents.requests(claim.claim_id) for what in request.wanted]
-            for name, text in papers(claim, wanted).items():
-                upload = Upload(claim_id=claim.claim_id, name=name, media_type="text/plain", text=text, received_at=at)
-                await self._documents.upload(upload, key=f"{claim.claim_id}:{name}")
+            try:
+                wanted = [what for request in await self._documents.requests(claim.claim_id) for what in request.wanted]
+                for name, text in papers(claim, wanted).items():
+                    upload = Upload(claim_id=claim.claim_id, name=name, media_type="text/plain", text=text, received_at=at)
+                    await self._documents.upload(upload, key=f"{claim.claim_id}:{name}")
+            except ConnectorError:
+                self._agenda.plan(at + timedelta(hours=1), self._answer(claim))
+                return
             await self._client.publish_message("documents-received", claim.claim_id)
             self._note(f"{claim.claimant.name} sent documents for {claim.claim_id}")
 
@@ -216,12 +220,18 @@ class Office:
                 if await self._payments.for_claim(claim_id):
                     del self._watching[claim_id]
                     self._agenda.plan(now + after, self._withdrawal(claim_id))
-            except SystemUnavailable:
+            except ConnectorError:
                 continue
 
-    def _withdrawal(self, claim_id: str) -> Callable[[datetime], Any]:
+    def _withdrawal(self, claim_id: str) -> Happening:
         async def withdraw(at: datetime) -> None:
             await self._client.publish_message("claim-withdrawn", claim_id)
             self._note(f"the claimant of {claim_id} withdrew it")
 
         return withdraw
+
+
+def _reason(refusal: Exception) -> str:
+    """The listener's reason out of the engine's sentence around it."""
+    _, _, reason = str(refusal).partition("Reason to deny: ")
+    return reason.strip("'") or str(refusal)

@@ -68,6 +68,7 @@ class DemoResult:
         payments_by_hand: payments that a clerk made because the ledger was out of order.
         virtual_days: engine time from the first report to the end.
         business_ids: the claims, in the order in which they were started.
+        most_eventful: the claim with the most human tasks: the one whose story is worth reading.
     """
 
     started: int
@@ -89,6 +90,7 @@ class DemoResult:
     payments_by_hand: int
     virtual_days: float
     business_ids: tuple[str, ...]
+    most_eventful: str
 
     def as_json(self) -> dict[str, Any]:
         """The object that ``camunda-workers demo --json`` prints."""

@@ -169,6 +169,11 @@ class Tally:
         return dict(Counter(instance.outcome for instance in self.instances.values() if instance.outcome is not None).most_common())
 
     @property
+    def most_eventful(self) -> int:
+        """The instance with the most human tasks, the earliest of several."""
+        return max(self.instances, key=lambda key: self.instances[key].human_tasks)
+
+    @property
     def cycle_hours(self) -> list[float]:
         """Hours of every ended instance, ascending."""
         return sorted(hours for instance in self.instances.values() if (hours := instance.cycle_hours) is not None)

@@ -1,7 +1,7 @@
 """Draws diagrams, decision tables and forms as people see them: bpmn-js, dmn-js and form-js in a headless Chromium.
 
     python scripts/render bpmn/claims/claims.bpmn --svg docs/pictures/claims.svg --png docs/pictures/claims.png
-    python scripts/render forms/claims.assess-claim.form --png /tmp/assess.png --data example.json
+    python scripts/render forms/claims.assess-claim.form --png assess-claim.png --data example.json
 
 Only the pictures are kept in the repository. The three libraries are fetched by npm into a cache folder the first time
 (`--modules` names another one); Chromium is the one on the machine, or the one that `--chromium` names.

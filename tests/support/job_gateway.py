@@ -58,11 +58,15 @@ class JobEngine:
     active: dict[int, pb.ActivatedJob] = field(default_factory=dict[int, pb.ActivatedJob])
     hands_out_too_many: int = 0
     _queues: dict[str, deque[pb.ActivatedJob]] = field(default_factory=lambda: defaultdict[str, deque[pb.ActivatedJob]](deque))
-    _scripts: dict[str, deque[EngineError | Lost | None]] = field(default_factory=lambda: defaultdict[str, deque[EngineError | Lost | None]](deque))
+    _scripts: dict[str, deque[EngineError | Lost | None]] = field(
+        default_factory=lambda: defaultdict[str, deque[EngineError | Lost | None]](deque)
+    )
     _more: asyncio.Event = field(default_factory=asyncio.Event)
     _keys: int = 0
 
-    def add(self, job_type: str, variables: Mapping[str, Any] | str | None = None, *, headers: Mapping[str, str] | None = None, **fields: Any) -> int:
+    def add(
+        self, job_type: str, variables: Mapping[str, Any] | str | None = None, *, headers: Mapping[str, str] | None = None, **fields: Any
+    ) -> int:
         """Creates a job; ``variables`` may be raw text. Returns its key."""
         self._keys += 1
         text = variables if isinstance(variables, str) else json.dumps(variables or {})

@@ -46,11 +46,11 @@ async def test_text_and_bytes_are_the_same(log: EventLog) -> None:
 
 async def test_out_of_order_is_refused_and_nothing_is_added(log: EventLog) -> None:
     lines = recorded("paid")
-    with pytest.raises(ReadModelError, match="position 2 came after position 3.*out of order"):
+    with pytest.raises(ReadModelError, match=r"position 2 came after position 3.*out of order"):
         await log.append([lines[0], lines[2], lines[1]])
     assert await log.position() == 0
     await log.append([lines[0], lines[5]])
-    with pytest.raises(ReadModelError, match="position 3 came after position 6.*out of order"):
+    with pytest.raises(ReadModelError, match=r"position 3 came after position 6.*out of order"):
         await log.append([lines[2], lines[6]])
     assert await log.position() == 6
 
@@ -139,7 +139,9 @@ async def test_records_are_read_in_batches_and_by_what_they_are(log: EventLog) -
 async def test_instances_of_a_case_include_called_ones(log: EventLog) -> None:
     await log.append(recorded())
     keys = await log.instances_of(PAID)
-    started = {r.key: r async for r in log.records(value_types={"PROCESS_INSTANCE"}) if r.value["bpmnElementType"] == "PROCESS" and r.is_event}
+    started = {
+        r.key: r async for r in log.records(value_types={"PROCESS_INSTANCE"}) if r.value["bpmnElementType"] == "PROCESS" and r.is_event
+    }
     assert [started[key].value["bpmnProcessId"] for key in keys] == ["claim", "letter"]
     assert await log.instances_of("CLM-9") == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -67,7 +68,7 @@ async def test_everything_is_projected(at_once: dict[str, list[Any]]) -> None:
 @given(cuts=st.sets(st.integers(1, len(LINES) - 1), max_size=6))
 def test_batches_split_anywhere_give_the_same(at_once: dict[str, list[Any]], cuts: set[int]) -> None:
     edges = [0, *sorted(cuts), len(LINES)]
-    batches = [LINES[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    batches = [LINES[start:end] for start, end in itertools.pairwise(edges)]
     assert asyncio.run(folded(batches)) == at_once
 
 
@@ -131,10 +132,22 @@ async def test_two_read_models_on_one_log_do_not_fold_twice(at_once: dict[str, l
 
 async def test_a_record_that_is_not_what_it_says_is_named() -> None:
     async with EventLog.open() as log:
-        await log.append([changed(recorded()[0], recordType="EVENT", valueType="USER_TASK", intent="CREATED", value={"formKey": 1, "candidateGroupsList": {}})])
+        await log.append(
+            [
+                changed(
+                    recorded()[0],
+                    recordType="EVENT",
+                    valueType="USER_TASK",
+                    intent="CREATED",
+                    value={"formKey": 1, "candidateGroupsList": {}},
+                )
+            ]
+        )
         await ReadModel(log).catch_up()  # odd, but it can be read
     async with EventLog.open() as log:
-        await log.append([changed(recorded()[0], recordType="EVENT", valueType="INCIDENT", intent="CREATED", value={"elementInstancePath": 7})])
+        await log.append(
+            [changed(recorded()[0], recordType="EVENT", valueType="INCIDENT", intent="CREATED", value={"elementInstancePath": 7})]
+        )
         with pytest.raises(ReadModelError, match="projection 'incidents' cannot read the INCIDENT CREATED at position 1"):
             await ReadModel(log).catch_up()
 
@@ -144,7 +157,9 @@ async def test_commands_and_rejections_change_nothing() -> None:
     assert not any((await folded([refused])).values())
 
 
-change = st.tuples(st.booleans(), st.integers(1, 3), st.dictionaries(st.sampled_from(["type", "worker", "state"]), st.sampled_from(["a", "b"]), min_size=1))
+change = st.tuples(
+    st.booleans(), st.integers(1, 3), st.dictionaries(st.sampled_from(["type", "worker", "state"]), st.sampled_from(["a", "b"]), min_size=1)
+)
 
 
 @settings(max_examples=60, deadline=None)

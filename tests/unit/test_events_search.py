@@ -145,7 +145,8 @@ async def test_a_denied_completion_leaves_the_task_open_and_names_who_completed_
 async def test_forms(model: ReadModel) -> None:
     (task,) = (await model.search_user_tasks({"businessId": WAITING}))["items"]
     form = await model.get_user_task_form(task["userTaskKey"])
-    assert form is not None and form == await model.get_form(task["formKey"])
+    assert form is not None
+    assert form == await model.get_form(task["formKey"])
     assert json.loads(form["schema"])["id"] == form["formId"] == "claims.assess-claim"
     assert form["version"] == 1
     with pytest.raises(NotFound, match="no form with the key 5"):
@@ -157,10 +158,12 @@ async def test_forms(model: ReadModel) -> None:
 async def test_incidents_reach_everything_around_them(model: ReadModel) -> None:
     found = await model.search_incidents({"state": "ACTIVE"})
     (incident,) = found["items"]
-    assert incident["errorType"] == "JOB_NO_RETRIES" and incident["elementId"] == "triage-claim"
+    assert incident["errorType"] == "JOB_NO_RETRIES"
+    assert incident["elementId"] == "triage-claim"
     assert incident == await model.get_incident(incident["incidentKey"])
     element = await model.get_element_instance(incident["elementInstanceKey"])
-    assert element["hasIncident"] and element["incidentKey"] == incident["incidentKey"]
+    assert element["hasIncident"]
+    assert element["incidentKey"] == incident["incidentKey"]
     assert (await model.search_incidents({"errorMessage": {"$like": "bank*"}}))["items"][0]["state"] == "RESOLVED"
 
 
@@ -170,7 +173,8 @@ async def test_variables(model: ReadModel) -> None:
     assert names(seen, "name") == ["claim", "fraud", "policy", "triage"]
     one = await model.search_user_task_variables(task["userTaskKey"], {"name": {"$like": "fr*"}})
     (fraud,) = one["items"]
-    assert json.loads(fraud["value"]) == {"score": 10, "band": "low"} and fraud["isTruncated"] is False
+    assert json.loads(fraud["value"]) == {"score": 10, "band": "low"}
+    assert fraud["isTruncated"] is False
     assert fraud["scopeKey"] == task["processInstanceKey"]
     assert (await model.get_variable(fraud["variableKey"]))["value"] == fraud["value"]
 
@@ -185,7 +189,8 @@ async def test_jobs_and_decisions(model: ReadModel) -> None:
     found = await model.search_decision_instances({"result": {"$like": "*high*"}})
     (decision,) = found["items"]
     whole = await model.get_decision_instance(decision["decisionEvaluationInstanceKey"])
-    assert whole["matchedRules"][0]["ruleId"] == "large-claim" and whole["evaluatedInputs"][0]["inputValue"] == "70000"
+    assert whole["matchedRules"][0]["ruleId"] == "large-claim"
+    assert whole["evaluatedInputs"][0]["inputValue"] == "70000"
     assert (await model.search_decision_definitions({"decisionDefinitionId": "fraud-score"}))["page"]["totalItems"] == 1
     assert "fraud-score" in await model.get_decision_definition_xml(decision["decisionDefinitionKey"])
     definition = await model.get_decision_definition(decision["decisionDefinitionKey"])
@@ -198,7 +203,9 @@ async def test_element_names_come_from_the_diagram(model: ReadModel) -> None:
     found = await model.search_element_instances({"elementName": {"$like": "Assess*"}, "type": "USER_TASK"})
     assert found["page"]["totalItems"] == 6
     (payment, *_) = (await model.search_element_instances({"elementId": "payment"}))["items"]
-    inner = await model.search_element_instances({"elementInstanceScopeKey": payment["elementInstanceKey"]}, [{"field": "elementInstanceKey"}])
+    inner = await model.search_element_instances(
+        {"elementInstanceScopeKey": payment["elementInstanceKey"]}, [{"field": "elementInstanceKey"}]
+    )
     assert names(inner, "elementName")[0] == "Payment due"
 
 
@@ -207,10 +214,15 @@ async def test_element_names_come_from_the_diagram(model: ReadModel) -> None:
 async def test_cursors_walk_the_same_way_as_offsets(model: ReadModel, field: str, order: str) -> None:
     sort = [{"field": field, "order": order}]
     everything = names(await model.search_process_instances(sort=sort), "processInstanceKey")
-    by_offset = [key for start in range(0, 8, 3) for key in names(await model.search_process_instances(None, sort, {"from": start, "limit": 3}), "processInstanceKey")]
+    by_offset = [
+        key
+        for start in range(0, 8, 3)
+        for key in names(await model.search_process_instances(None, sort, {"from": start, "limit": 3}), "processInstanceKey")
+    ]
     assert by_offset == everything
     forwards: list[str] = []
     page: dict[str, Any] = {"limit": 3}
+    last: dict[str, Any] = {}
     while (found := await model.search_process_instances(None, sort, page))["items"]:
         assert found["page"]["totalItems"] == 8
         forwards += names(found, "processInstanceKey")
@@ -223,7 +235,8 @@ async def test_cursors_walk_the_same_way_as_offsets(model: ReadModel, field: str
 async def test_absent_values_come_last_in_both_directions(model: ReadModel) -> None:
     for order in ("ASC", "DESC"):
         found = await model.search_process_instances(sort=[{"field": "endDate", "order": order}])
-        assert names(found, "endDate")[-2:] == [None, None] and None not in names(found, "endDate")[:-2]
+        assert names(found, "endDate")[-2:] == [None, None]
+        assert None not in names(found, "endDate")[:-2]
 
 
 @pytest.mark.parametrize(
@@ -273,8 +286,13 @@ async def test_wrong_sorts_and_pages_are_refused_by_name(model: ReadModel, sort:
 
 @pytest.mark.parametrize("hostile", ["' OR 1=1 --", '"; DROP TABLE records; --', "%", "*'", ":key", "\x00"])
 async def test_values_are_never_read_as_sql(model: ReadModel, hostile: str) -> None:
-    for filter in ({"businessId": hostile}, {"businessId": {"$in": [hostile]}}, {"tags": [hostile]}, {"variables": [{"name": hostile, "value": hostile}]}):
-        assert (await model.search_process_instances(filter))["items"] == []
+    for asked in (
+        {"businessId": hostile},
+        {"businessId": {"$in": [hostile]}},
+        {"tags": [hostile]},
+        {"variables": [{"name": hostile, "value": hostile}]},
+    ):
+        assert (await model.search_process_instances(asked))["items"] == []
     with pytest.raises(InvalidArgument):
         await model.search_process_instances({hostile: 1})
 
@@ -308,7 +326,7 @@ async def test_long_values_are_cut_only_when_asked_for(model: ReadModel) -> None
         assert (len(cut["value"]), cut["isTruncated"], len(whole["value"]), whole["isTruncated"]) == (8191, True, 10_002, False)
 
 
-@given(st.datetimes(min_value=datetime(1971, 1, 1), max_value=datetime(2200, 1, 1)))
+@given(st.datetimes(min_value=datetime.fromisoformat("1971-01-01"), max_value=datetime.fromisoformat("2200-01-01")))
 def test_moments_come_back_to_the_millisecond(moment: datetime) -> None:
     millis = to_millis(moment.isoformat())
     assert to_millis(to_iso(millis)) == millis

@@ -202,7 +202,8 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, repository: Re
 
 def test_two_at_once_fetch_each_file_once(tmp_path: Path, repository: Repository) -> None:
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda _: fetch(tmp_path, repository), range(2)))
+        for future in [pool.submit(fetch, tmp_path, repository) for _ in range(2)]:
+            future.result()
     assert_whole(tmp_path)
     assert len(repository.requests) == len(JARS)
 

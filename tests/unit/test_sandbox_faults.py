@@ -17,6 +17,14 @@ def test_a_fault_hits_as_many_calls_as_it_was_told() -> None:
     assert plan.next("policies") is None
 
 
+def test_a_fault_can_be_for_one_method_only() -> None:
+    plan = FaultPlan()
+    plan.add("payments", Fault(kind="lost-reply", method="POST", calls=1))
+    assert plan.next("payments", "GET") is None
+    assert plan.next("payments", "POST") is not None
+    assert plan.next("payments", "POST") is None
+
+
 def test_the_first_fault_that_hits_decides_and_clearing_ends_it() -> None:
     plan = FaultPlan()
     plan.add("policies", Fault(kind="html", calls=1))

@@ -61,6 +61,7 @@ def test_a_tally_tells_how_every_claim_ended() -> None:
     assert (tally.completed, tally.with_incident, tally.active) == (2, 1, 1)
     assert (tally.human_tasks, tally.escalations, tally.ai_decisions, tally.denials, tally.incidents_raised) == (1, 1, 2, 1, 2)
     assert tally.cycle_hours == [50, 100]
+    assert tally.most_eventful == 2
     assert tally.instances[1].triage == {"route": "assess"}
     assert tally.records == 23
     assert straight_through_rate(tally.outcomes) == 0.5

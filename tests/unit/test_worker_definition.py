@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -146,17 +146,17 @@ def wrong_name(a: Annotated[str, Variable("")]) -> None: ...
 def wrong_hint(a: Nowhere) -> None: ...  # type: ignore[name-defined]  # noqa: F821  # pyright: ignore
 
 
-@pytest.mark.parametrize(
-    ("function", "says"),
-    [
-        (wrong_positional, "parameter 'a' is positional only"),
-        (wrong_star, "parameter 'names' is positional only"),
-        (wrong_type, r"parameter 'ledger' of type Ledger .* Annotated\[Ledger, Provided\]"),
-        (wrong_marks, "parameter 'a' has more than one of"),
-        (wrong_name, "parameter 'a' names no variable"),
-        (wrong_hint, "annotation cannot be resolved .*Nowhere"),
-    ],
-)
+WRONG: list[tuple[Callable[..., None], str]] = [
+    (wrong_positional, "parameter 'a' is positional only"),
+    (wrong_star, "parameter 'names' is positional only"),
+    (wrong_type, r"parameter 'ledger' of type Ledger .* Annotated\[Ledger, Provided\]"),
+    (wrong_marks, "parameter 'a' has more than one of"),
+    (wrong_name, "parameter 'a' names no variable"),
+    (wrong_hint, "annotation cannot be resolved .*Nowhere"),
+]
+
+
+@pytest.mark.parametrize(("function", "says"), WRONG)
 def test_wrong_signatures_are_refused_when_decorated(function: Any, says: str) -> None:
     with pytest.raises(ConfigurationError, match=says) as caught:
         worker("wrong")(function)
@@ -224,7 +224,7 @@ def test_a_router_decorates_and_provides() -> None:
         return local
 
     @asynccontextmanager
-    async def open_ledger() -> AsyncIterator[Ledger]:
+    async def open_ledger() -> AsyncGenerator[Ledger]:
         yield Ledger()
 
     router.provide(Ledger, open_ledger)

@@ -77,7 +77,9 @@ def failure(report: Report) -> Failed:
 
 async def test_variables_are_validated_and_the_return_becomes_variables() -> None:
     @worker("check")
-    async def check(claim: Claim, number: Annotated[int, Variable("policyNumber")], limit: Annotated[int, Header("limit")] = 5) -> dict[str, Any]:
+    async def check(
+        claim: Claim, number: Annotated[int, Variable("policyNumber")], limit: Annotated[int, Header("limit")] = 5
+    ) -> dict[str, Any]:
         return {"claim": claim, "sum": number + limit}
 
     text = '{"claim": {"claimId": "C1", "amount": "12.5", "incident_date": "2026-01-02"}, "policyNumber": 3, "other": 1}'
@@ -292,7 +294,9 @@ async def _raise(error: Exception) -> None:
     raise error
 
 
-@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit(), asyncio.CancelledError(), ExceptionGroup("g", [OSError("x")])])
+@pytest.mark.parametrize(
+    "error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit(), asyncio.CancelledError(), ExceptionGroup("g", [OSError("x")])]
+)
 async def test_no_exception_of_a_function_gets_out(error: BaseException) -> None:
     @worker("base")
     async def loop() -> None:
@@ -363,7 +367,7 @@ async def test_a_task_listener_denies_and_corrects() -> None:
             raise Deny("not you")
         return {"return": Denied("nor you"), "correct": Corrected(assignee="", priority=0), "keep": None}[how]
 
-    job = listener("COMPLETING") | {"userTask": pb.UserTaskProperties(assignee="ada", candidateGroups=["a"])}
+    job: dict[str, Any] = listener("COMPLETING") | {"userTask": pb.UserTaskProperties(assignee="ada", candidateGroups=["a"])}
     assert (await run(four_eyes, '{"how": "raise"}', **job)).outcome == Denied("not you")
     assert (await run(four_eyes, '{"how": "return"}', **job)).outcome == Denied("nor you")
     assert (await run(four_eyes, '{"how": "correct"}', **job)).outcome == Completed(result=Corrected(assignee="", priority=0))
@@ -439,7 +443,12 @@ async def test_the_context_tells_about_the_job() -> None:
         processInstanceKey=2,
     )
     context = JobContext(job, gateway=engine, timeout=timedelta(seconds=30))
-    assert (context.business_id, context.tags, context.variables, context.headers) == ("CLM-1", ("x", "businessId:CLM-1"), {"a": 1}, {"h": "1"})
+    assert (context.business_id, context.tags, context.variables, context.headers) == (
+        "CLM-1",
+        ("x", "businessId:CLM-1"),
+        {"a": 1},
+        {"h": "1"},
+    )
     assert context.kind is JobKind.UNKNOWN
     assert context.listener_event is None
     assert context.user_task is None

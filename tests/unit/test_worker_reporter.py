@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -43,7 +45,7 @@ class Setup:
         return JobContext(job, gateway=self.engine, timeout=self.timeout)
 
     async def send(self, outcome: Outcome) -> Sent:
-        variables = {} if isinstance(outcome, Denied) else outcome.variables
+        variables: Mapping[str, Any] = {} if isinstance(outcome, Denied) else outcome.variables
         return await self.reporter.send(await self.context(), Report(outcome, variables))
 
 
@@ -59,7 +61,13 @@ async def test_each_outcome_is_its_own_command() -> None:
         assert await setup.send(outcome) is Sent.TAKEN
     completed, failed, thrown, denied, corrected = setup.engine.ended
     assert (completed.call, completed.variables, completed.result) == ("complete", {"a": 1}, None)
-    assert (failed.call, failed.retries, failed.message, failed.back_off, failed.variables) == ("fail", 2, "oh", timedelta(seconds=3), {"b": 2})
+    assert (failed.call, failed.retries, failed.message, failed.back_off, failed.variables) == (
+        "fail",
+        2,
+        "oh",
+        timedelta(seconds=3),
+        {"b": 2},
+    )
     assert (thrown.call, thrown.code, thrown.message, thrown.variables) == ("throw", "CODE", "text", {"c": 3})
     assert denied.result is not None
     assert (denied.result.type, denied.result.denied, denied.result.deniedReason) == ("userTask", True, "no")
@@ -68,7 +76,9 @@ async def test_each_outcome_is_its_own_command() -> None:
 
 
 def test_corrections_send_only_what_is_set_and_clear_what_is_empty() -> None:
-    sent = corrections(Corrected(due_date=datetime(2026, 1, 2, tzinfo=UTC), follow_up_date="", candidate_users=["a"], candidate_groups=[], priority=0))
+    sent = corrections(
+        Corrected(due_date=datetime(2026, 1, 2, tzinfo=UTC), follow_up_date="", candidate_users=["a"], candidate_groups=[], priority=0)
+    )
     fields = {descriptor.name for descriptor, _ in sent.corrections.ListFields()}
     assert fields == {"dueDate", "followUpDate", "candidateUsers", "candidateGroups", "priority"}
     assert sent.corrections.dueDate == "2026-01-02T00:00:00+00:00"
@@ -77,7 +87,9 @@ def test_corrections_send_only_what_is_set_and_clear_what_is_empty() -> None:
     assert not sent.corrections.HasField("assignee")
 
 
-@pytest.mark.parametrize("error", [BackPressure("busy"), EngineUnavailable("gone"), DeadlineExceeded("slow"), Unauthenticated("token"), EngineFailure("oh")])
+@pytest.mark.parametrize(
+    "error", [BackPressure("busy"), EngineUnavailable("gone"), DeadlineExceeded("slow"), Unauthenticated("token"), EngineFailure("oh")]
+)
 async def test_what_may_pass_is_sent_again(error: Exception) -> None:
     setup = Setup()
     setup.engine.script("complete_job", *[error] * 4)  # pyright: ignore[reportArgumentType]

@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Annotated, Any
@@ -146,7 +146,9 @@ async def test_nothing_a_function_raises_stops_the_worker(error: BaseException) 
 
 async def test_malformed_variables_are_an_incident_and_the_worker_goes_on() -> None:
     engine = JobEngine()
-    bad = [engine.add("greet", text) for text in ('{"name": NaN}', "{", '{"name": ' + "[" * 10_000 + "]" * 10_000 + "}", "[]", '{"nam": "x"}')]
+    bad = [
+        engine.add("greet", text) for text in ('{"name": NaN}', "{", '{"name": ' + "[" * 10_000 + "]" * 10_000 + "}", "[]", '{"nam": "x"}')
+    ]
     good = engine.add("greet", {"name": "x"})
     async with WorkerRunner(engine, [Router(greet)], polling=QUICK):
         await engine.all_ended(6)
@@ -159,7 +161,8 @@ async def test_an_engine_that_does_not_wait_for_jobs_is_not_asked_all_the_time()
     real = engine.activate_jobs
 
     async def at_once(type: str, **options: Any) -> Any:
-        return await real(type, **(options | {"request_timeout": timedelta(0)}))
+        options["request_timeout"] = timedelta(0)
+        return await real(type, **options)
 
     engine.activate_jobs = at_once  # type: ignore[method-assign]
     async with WorkerRunner(engine, [Router(greet)], polling=QUICK):
@@ -176,7 +179,7 @@ class Ledger:
 
 
 @asynccontextmanager
-async def open_ledger() -> AsyncIterator[Ledger]:
+async def open_ledger() -> AsyncGenerator[Ledger]:
     ledger = Ledger()
     ledger.open += 1
     try:
@@ -195,7 +198,7 @@ async def test_resources_are_opened_once_and_closed_after_the_last_job() -> None
     opened: list[Ledger] = []
 
     @asynccontextmanager
-    async def factory() -> AsyncIterator[Ledger]:
+    async def factory() -> AsyncGenerator[Ledger]:
         async with open_ledger() as ledger:
             opened.append(ledger)
             yield ledger
@@ -251,12 +254,12 @@ async def test_a_resource_that_cannot_be_opened_closes_those_before_it() -> None
     closed: list[bool] = []
 
     @asynccontextmanager
-    async def fine() -> AsyncIterator[Ledger]:
+    async def fine() -> AsyncGenerator[Ledger]:
         yield Ledger()
         closed.append(True)
 
     @asynccontextmanager
-    async def broken() -> AsyncIterator[threading.Event]:
+    async def broken() -> AsyncGenerator[threading.Event]:
         raise OSError("no")
         yield threading.Event()
 

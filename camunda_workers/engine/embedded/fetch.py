@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import ssl
 import threading
 import time
@@ -16,7 +15,7 @@ from pathlib import Path
 import certifi
 import httpx
 
-from camunda_workers.engine.embedded.jars import Jar, Progress, missing_jars
+from camunda_workers.engine.embedded.jars import Fetchable, Progress, missing_jars
 from camunda_workers.errors import SetupError
 
 PARALLEL = 4
@@ -24,7 +23,17 @@ ATTEMPTS = 4
 AGAIN = "what was fetched is kept: run `camunda-workers setup` again"
 
 
-def fetch_all(jars: Sequence[Jar], folder: Path, repository: str, progress: Progress, *, notice: str = "", back_off: float = 0.5) -> None:
+def fetch_all(
+    jars: Sequence[Fetchable],
+    folder: Path,
+    repository: str,
+    progress: Progress,
+    *,
+    notice: str = "",
+    back_off: float = 0.5,
+    title: str = "Fetching the engine",
+    again: str = AGAIN,
+) -> None:
     """Fetch every jar that is not in the folder yet.
 
     Args:
@@ -34,6 +43,8 @@ def fetch_all(jars: Sequence[Jar], folder: Path, repository: str, progress: Prog
         progress: told about every byte.
         notice: said once before the first byte, when none of the jars was there.
         back_off: seconds before the second attempt at a file; doubles with each further one.
+        title: what the progress bar is called.
+        again: how to go on, at the end of an error's text.
 
     Raises:
         SetupError: with one line that says what to do.
@@ -46,7 +57,11 @@ def fetch_all(jars: Sequence[Jar], folder: Path, repository: str, progress: Prog
                 return  # another process fetched them while this one waited
             if notice and len(missing) == len(jars):
                 progress.say(notice)
-            _fetch_missing(missing, folder, repository, progress, back_off)
+            progress.begin(title, sum(jar.size for jar in missing))
+            try:
+                _fetch_missing(missing, folder, repository, progress, back_off, again)
+            finally:
+                progress.end()
     except OSError as error:
         reason = error.strerror or str(error)
         raise SetupError(
@@ -54,23 +69,19 @@ def fetch_all(jars: Sequence[Jar], folder: Path, repository: str, progress: Prog
         ) from error
 
 
-def _fetch_missing(missing: Sequence[Jar], folder: Path, repository: str, progress: Progress, back_off: float) -> None:
-    progress.begin("Fetching the engine", sum(jar.size for jar in missing))
+def _fetch_missing(missing: Sequence[Fetchable], folder: Path, repository: str, progress: Progress, back_off: float, again: str) -> None:
     timeout = httpx.Timeout(30.0, connect=15.0)
-    try:
-        with httpx.Client(verify=trust(), follow_redirects=True, timeout=timeout) as client, ThreadPoolExecutor(PARALLEL) as pool:
-            run = _Run(client, folder, repository, progress, back_off)
-            # The largest first, so that the last one does not run alone.
-            futures = [pool.submit(run.fetch, jar) for jar in sorted(missing, key=lambda jar: -jar.size)]
-            try:
-                for future in futures:
-                    future.result()
-            except BaseException:
-                run.stop.set()  # Ctrl-C or the first error: the other threads stop at their next block and keep their .part files
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
-    finally:
-        progress.end()
+    with httpx.Client(verify=trust(), follow_redirects=True, timeout=timeout) as client, ThreadPoolExecutor(PARALLEL) as pool:
+        run = _Run(client, folder, repository, progress, back_off, again)
+        # The largest first, so that the last one does not run alone.
+        futures = [pool.submit(run.fetch, jar) for jar in sorted(missing, key=lambda jar: -jar.size)]
+        try:
+            for future in futures:
+                future.result()
+        except BaseException:
+            run.stop.set()  # Ctrl-C or the first error: the other threads stop at their next block and keep their .part files
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
 
 
 def trust() -> ssl.SSLContext:
@@ -89,9 +100,10 @@ class _Run:
     repository: str
     progress: Progress
     back_off: float
+    again: str
     stop: threading.Event = field(default_factory=threading.Event)
 
-    def fetch(self, jar: Jar) -> None:
+    def fetch(self, jar: Fetchable) -> None:
         part = self.folder / f"{jar.file_name}.part"
         counted = 0  # bytes of this jar that progress was told about: a repeated attempt must not count twice
         for attempt in range(1, ATTEMPTS + 1):
@@ -108,21 +120,21 @@ class _Run:
                     reason = (
                         f"the Maven repository answered {status} for {jar.coordinate}: check the mirror in jgo's settings, if one is set"
                     )
-                    raise SetupError(f"{reason}; {AGAIN}") from error
+                    raise SetupError(f"{reason}; {self.again}") from error
             except httpx.TransportError as error:
                 if last:
                     reason = (
                         f"no network, or it broke off while fetching {jar.coordinate} ({_reason(error)}): check the connection or proxy"
                     )
-                    raise SetupError(f"{reason}; {AGAIN}") from error
+                    raise SetupError(f"{reason}; {self.again}") from error
             else:
-                if _sha256(part) == jar.sha256:
+                if jar.matches(part):
                     part.replace(self.folder / jar.file_name)
                     return
                 part.unlink()  # resumed from a damaged part, or altered on the way: the next attempt starts from nothing
                 if last:
-                    reason = f"{jar.coordinate} is not the pinned file (its SHA-256 differs): check the proxy or mirror in use"
-                    raise SetupError(f"{reason}; {AGAIN}")
+                    reason = f"{jar.coordinate} is not the pinned file (its checksum differs): check the proxy or mirror in use"
+                    raise SetupError(f"{reason}; {self.again}")
                 continue
             self.stop.wait(self.back_off * 2 ** (attempt - 1))
 
@@ -152,11 +164,6 @@ def _download(client: httpx.Client, url: str, part: Path, size: int) -> Iterator
                 yield have
     if have < size:
         raise httpx.ReadError(f"{have:,} of {size:,} bytes arrived")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _reason(error: Exception) -> str:

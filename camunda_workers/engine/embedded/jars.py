@@ -7,12 +7,13 @@ engine's modules are under Camunda License 1.0. Another engine version is resolv
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from camunda_workers.errors import ConfigurationError, MissingExtra, SetupError
 
@@ -22,6 +23,9 @@ LICENCE_NOTICE = (
     "Fetching Camunda's engine {version}. Its modules are under Camunda License 1.0: free for non-production use; "
     "production use needs a licence from Camunda (camunda.com/legal). They are not part of this package."
 )
+
+
+F = TypeVar("F", bound="Fetchable")
 
 
 class Progress(Protocol):
@@ -58,6 +62,34 @@ class Lines:
     def end(self) -> None: ...
 
 
+class Fetchable(Protocol):
+    """One file of a Maven repository that can be fetched and told whole from damaged."""
+
+    @property
+    def coordinate(self) -> str:
+        """How people name it."""
+        ...
+
+    @property
+    def file_name(self) -> str:
+        """Its name, here and there."""
+        ...
+
+    @property
+    def repository_path(self) -> str:
+        """Where it is in any Maven repository, relative to its root."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        ...
+
+    def matches(self, path: Path) -> bool:
+        """Whether this file is exactly the wanted one."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Jar:
     """One pinned jar.
@@ -84,6 +116,11 @@ class Jar:
         """Where the jar is in any Maven repository, relative to its root."""
         group, artifact, version, *_ = self.coordinate.split(":")
         return "/".join([*group.split("."), artifact, version, self.file_name])
+
+    def matches(self, path: Path) -> bool:
+        """Whether this file has the pinned SHA-256."""
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == self.sha256
 
 
 def this_platform() -> str:
@@ -129,14 +166,14 @@ def engine_folder(version: str, cache_dir: Path) -> Path:
     return cache_dir / f"engine-{version}"
 
 
-def missing_jars(jars: Sequence[Jar], folder: Path) -> list[Jar]:
+def missing_jars(jars: Sequence[F], folder: Path) -> list[F]:
     """The jars that are not in the folder whole.
 
     A file gets its final name only after its hash was checked, so name and size are enough here; reading 80 MB at every start would cost more
     than the engine's own start.
     """
 
-    def there(jar: Jar) -> bool:
+    def there(jar: Fetchable) -> bool:
         try:
             return (folder / jar.file_name).stat().st_size == jar.size
         except OSError:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from camunda_workers.events.bpmn import Diagram
 from camunda_workers.events.projections.base import epoch_or_none
 from camunda_workers.events.projections.user_tasks import actor_of
 from camunda_workers.events.record import Record
@@ -82,8 +81,9 @@ def _process(telling: Telling, record: Record) -> None:
 
 def _began(telling: Telling, record: Record, what: str, *, element_id: str | None = None) -> None:
     given = telling.given.get(record.key)
-    start = _start_event(telling.diagram(record)) if element_id is None else None
     if element_id is None or record.parent_process_instance_key is None:
+        diagram = telling.diagram(record)
+        start = diagram.start_id if diagram is not None else None
         telling.tell(
             record, Actor.ENGINE, actor_of(record), what, Tone.PLAIN, variables(given) if given else "", element_id=element_id or start
         )
@@ -93,13 +93,6 @@ def _began(telling: Telling, record: Record, what: str, *, element_id: str | Non
     element = caller.elements.get(element_id) if caller is not None else None
     telling.tell(record, Actor.ENGINE, None, what, element_id=element_id)
     telling.steps[-1] = replace(telling.steps[-1], element=(element.name if element is not None else None) or element_id)
-
-
-def _start_event(diagram: Diagram | None) -> str | None:
-    """The process's own start event, when there is just one (one in a sub-process comes later in the file as a rule)."""
-    if diagram is None:
-        return None
-    return next((identifier for identifier, element in diagram.elements.items() if element.type == "startEvent"), None)
 
 
 def _flow(telling: Telling, record: Record) -> None:
