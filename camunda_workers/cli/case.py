@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from camunda_workers.errors import ReadModelError
+from camunda_workers.errors import CamundaWorkersError, NotFound, ReadModelError
 from camunda_workers.settings import Settings
 
 if TYPE_CHECKING:
@@ -50,12 +50,22 @@ def show(
 
 
 async def _told(folder: Path, business_id: str) -> CaseStory:
+    from camunda_workers.cli.demo import DEMO_FOLDER
     from camunda_workers.events import DEFAULT_FILE, EventLog, case_story
 
-    path = folder / DEFAULT_FILE
-    if not path.is_file():
-        raise ReadModelError(f"there is no event log at {path}: {HOW_TO_FILL}")
-    async with EventLog.open(path) as log:
-        if await log.position() == 0:
-            raise ReadModelError(f"the event log {path} is empty: {HOW_TO_FILL}")
-        return await case_story(log, business_id)
+    # The demo keeps a log of its own below the data folder, and tells its reader to look at a case of it.
+    paths = [path for path in (folder / DEFAULT_FILE, folder / DEMO_FOLDER / DEFAULT_FILE) if path.is_file()]
+    if not paths:
+        raise ReadModelError(f"there is no event log at {folder / DEFAULT_FILE}: {HOW_TO_FILL}")
+    unknown: CamundaWorkersError | None = None
+    for path in paths:
+        async with EventLog.open(path) as log:
+            if await log.position() == 0:
+                unknown = unknown or ReadModelError(f"the event log {path} is empty: {HOW_TO_FILL}")
+                continue
+            try:
+                return await case_story(log, business_id)
+            except NotFound as error:
+                unknown = error
+    assert unknown is not None  # every log has said why it has no story
+    raise unknown

@@ -1,4 +1,4 @@
-"""``camunda-workers engine``: run Camunda's engine in this process until interrupted."""
+"""``camunda-workers engine``: run a Camunda engine until interrupted."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import asyncio
 import json
 import os
 import signal
+from contextlib import suppress
 from enum import StrEnum
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from camunda_workers.logs import configure_logging
 from camunda_workers.settings import Settings
+
+if TYPE_CHECKING:
+    from camunda_workers.engine.broker import BrokerEngine
 
 app = typer.Typer(no_args_is_help=True, help="Run a Camunda engine for development.")
 
@@ -21,6 +25,7 @@ class EngineKind(StrEnum):
     """Which engine to run."""
 
     embedded = "embedded"
+    broker = "broker"
 
 
 class StateKind(StrEnum):
@@ -37,20 +42,95 @@ def group() -> None:
 
 @app.command()
 def start(
-    engine: Annotated[EngineKind, typer.Option(help="Which engine to run.")] = EngineKind.embedded,
+    engine: Annotated[
+        EngineKind, typer.Option(help="embedded: in this process, in memory. broker: a stock Zeebe broker, its data on disk.")
+    ] = EngineKind.embedded,
     grpc_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the gRPC gateway; 0 takes a free one.")] = 26500,
     rest_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the REST API; 0 takes a free one.")] = 8080,
-    state: Annotated[StateKind, typer.Option(help="rocksdb stays fast with thousands of open instances; memory starts faster.")] = StateKind.rocksdb,
+    version: Annotated[str | None, typer.Option(help="Version of the engine; by default the tested one.")] = None,
+    state: Annotated[
+        StateKind | None,
+        typer.Option(help="Embedded only. rocksdb (default) stays fast with thousands of open instances; memory starts faster."),
+    ] = None,
+    data: Annotated[Path | None, typer.Option(file_okay=False, help="Broker only. The folder for its data and logs.")] = None,
+    controlled_clock: Annotated[
+        bool, typer.Option("--controlled-clock", help="Broker only. Let its time be moved forward through its management API.")
+    ] = False,
 ) -> None:
     """Serve an engine on loopback until Ctrl-C or SIGTERM; prints one JSON line when it is ready."""
-    configure_logging()
-    asyncio.run(_serve(engine, grpc_port, rest_port, state))
+    if engine is EngineKind.broker:
+        if state is not None:
+            raise typer.BadParameter("the broker keeps its state on disk: leave it out, or use --engine embedded", param_hint="--state")
+        asyncio.run(_serve_broker(data, grpc_port, rest_port, controlled_clock, version))
+        return
+    for given, name in ((data is not None, "--data"), (controlled_clock, "--controlled-clock")):
+        if given:
+            raise typer.BadParameter("the embedded engine has no such option: add --engine broker", param_hint=name)
+    asyncio.run(_serve_embedded(grpc_port, rest_port, state or StateKind.rocksdb, version))
 
 
-async def _serve(kind: EngineKind, grpc_port: int, rest_port: int, state: StateKind) -> None:
+async def _serve_embedded(grpc_port: int, rest_port: int, state: StateKind, version: str | None) -> None:
     from camunda_workers.engine.embedded.engine import EmbeddedEngine
 
-    settings = Settings()
+    settings = Settings(engine_version=version) if version else Settings()
+    stop = _stop_on_signals()
+    async with EmbeddedEngine(state=state.value, grpc_port=grpc_port, rest_port=rest_port, settings=settings) as engine:
+        _print_ready(
+            engine="embedded",
+            version=settings.engine_version,
+            state=state.value,
+            grpc=engine.grpc_address,
+            rest=engine.rest_address,
+        )
+        await stop.wait()
+
+
+async def _serve_broker(data: Path | None, grpc_port: int, rest_port: int, controlled_clock: bool, version: str | None) -> None:
+    from camunda_workers.cli.progress import Bars
+    from camunda_workers.engine.broker import BrokerEngine
+
+    stop = _stop_on_signals()
+    with Bars() as progress:
+        engine = BrokerEngine(
+            data, grpc_port=grpc_port, rest_port=rest_port, controlled_clock=controlled_clock, version=version, progress=progress
+        )
+        starting, stopping = asyncio.ensure_future(engine.start()), asyncio.ensure_future(stop.wait())
+        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():  # told to end while it was starting
+            starting.cancel()
+            with suppress(asyncio.CancelledError):
+                await starting
+            return
+        await starting
+    try:
+        _print_ready(
+            engine="broker",
+            version=engine.version,
+            grpc=engine.grpc_address,
+            rest=engine.rest_address,
+            management=engine.management_address,
+            data=str(engine.data),
+            log=str(engine.log_file),
+            broker_pid=engine.pid,
+        )
+        await _until_stopped(engine, stopping)
+    finally:
+        await engine.stop()
+
+
+async def _until_stopped(engine: BrokerEngine, stopping: asyncio.Future[Any]) -> None:
+    ended = asyncio.ensure_future(engine.wait())
+    await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if ended.done():
+        await ended  # says why
+    ended.cancel()
+
+
+def _print_ready(**facts: Any) -> None:
+    print(json.dumps({**facts, "pid": os.getpid()}), flush=True)
+
+
+def _stop_on_signals() -> asyncio.Event:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
@@ -58,14 +138,4 @@ async def _serve(kind: EngineKind, grpc_port: int, rest_port: int, state: StateK
             loop.add_signal_handler(name, stop.set)
         except NotImplementedError:  # Windows: Ctrl-C arrives as KeyboardInterrupt
             break
-    async with EmbeddedEngine(state=state.value, grpc_port=grpc_port, rest_port=rest_port, settings=settings) as engine:
-        ready: dict[str, Any] = {
-            "engine": kind.value,
-            "version": settings.engine_version,
-            "state": state.value,
-            "grpc": engine.grpc_address,
-            "rest": engine.rest_address,
-            "pid": os.getpid(),
-        }
-        print(json.dumps(ready), flush=True)
-        await stop.wait()
+    return stop

@@ -153,6 +153,8 @@ def plan(function: Callable[..., Any], hints: Mapping[str, Any], *, where: str) 
                 continue
             case _:
                 pass
+        if name == "self" and name not in hints:
+            raise ConfigurationError(f"{where} is a method: decorate a function, and take what it needs as Annotated[..., Provided]")
         hint = hints.get(name, Any)
         marks = _marks(hint)
         required = parameter.default is inspect.Parameter.empty

@@ -226,7 +226,7 @@ class Office:
     def _withdrawal(self, claim_id: str) -> Happening:
         async def withdraw(at: datetime) -> None:
             await self._client.publish_message("claim-withdrawn", claim_id)
-            self._note(f"the claimant of {claim_id} withdrew it")
+            self._note(f"the claimant of {claim_id} asks to withdraw it")
 
         return withdraw
 

@@ -176,8 +176,8 @@ def assess(person: Person, task: TaskView) -> dict[str, Any]:
 
 
 def _suspicion(task: TaskView) -> float:
-    by_band = {"low": 0.04, "medium": 0.12, "high": 0.45}
-    return by_band.get(task.band or "medium", 0.12) + (0.2 if task.route == "investigate" else 0.0)
+    by_band = {"low": 0.03, "medium": 0.1, "high": 0.35}
+    return by_band.get(task.band or "medium", 0.1) + (0.15 if task.route == "investigate" else 0.0)
 
 
 def approve(person: Person, task: TaskView) -> dict[str, Any]:

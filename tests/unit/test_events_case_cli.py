@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -133,3 +134,14 @@ def test_errors_say_what_to_do(folder: Path, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
     asyncio.run(EventLog.open(tmp_path / DEFAULT_FILE).close())
     assert "is empty: run 'camunda-workers demo'" in error_of("show", PAID, "--data-dir", str(tmp_path))
+
+
+def test_the_demos_own_log_is_looked_at_too(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "demo").mkdir()
+    shutil.copy(folder / DEFAULT_FILE, tmp_path / "demo" / DEFAULT_FILE)
+    result = CliRunner().invoke(app, ["show", PAID, "--json", "--data-dir", str(tmp_path)])
+    assert json.loads(result.stdout)["businessId"] == PAID
+    asyncio.run(EventLog.open(tmp_path / DEFAULT_FILE).close())
+    result = CliRunner().invoke(app, ["show", PAID, "--json", "--data-dir", str(tmp_path)])
+    assert json.loads(result.stdout)["businessId"] == PAID
+    assert "did you mean 'CLM-000123'" in error_of("show", "CLM-00123", "--data-dir", str(tmp_path))

@@ -242,7 +242,10 @@ def altered(value_type: str, intent: str, **fields: Any) -> bytes:
             "rules D | Assess claim | decision failed",
         ),
         (altered("USER_TASK", "ASSIGNED", assignee="", action="unassign"), "person - | Assess claim | given back"),
-        (altered("USER_TASK", "ASSIGNMENT_DENIED", assignee="eve", deniedReason="no"), "person eve | Assess claim | assignment denied"),
+        (
+            altered("USER_TASK", "ASSIGNMENT_DENIED", assignee="eve", deniedReason="no"),
+            "person - | Assess claim | assignment to eve denied",
+        ),
         (altered("USER_TASK", "CREATED"), "engine - | Assess claim | task opened, for nobody in particular"),
         (altered("PROCESS_INSTANCE", "ELEMENT_COMPLETED", bpmnElementType="SCRIPT_TASK", elementId="x"), "engine - | x | done"),
         (
@@ -271,8 +274,9 @@ def test_durations(seconds: float, expected: str) -> None:
 def test_values_in_a_few_words() -> None:
     assert (
         brief({"ok": True, "n": None, "list": [1, 2, 3, 4], "deep": {"a": {"b": 1}}})
-        == "ok yes, n none, list [1, 2, 3 and 1 more], deep a {1 fields}"
+        == "ok yes, list [1, 2, 3 and 1 more], deep a {1 fields}"
     )
+    assert brief({"list": [None], "amount": 0.1 + 0.2, "note": ""}) == "amount 0.3, list [none]"
     assert variables({"a": 1, "b": {"c": 2}}) == "a: 1; b: c 2"
     assert cut("x" * 500, 10) == "xxxxxxxxx…"
     assert cut("a\n  b\tc") == "a b c"

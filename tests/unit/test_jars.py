@@ -70,7 +70,7 @@ def repository() -> Iterator[Repository]:
         def log_message(self, format: str, *args: object) -> None: ...
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     state.address = f"http://127.0.0.1:{server.server_port}"
     yield state

@@ -146,12 +146,17 @@ def wrong_name(a: Annotated[str, Variable("")]) -> None: ...
 def wrong_hint(a: Nowhere) -> None: ...  # type: ignore[name-defined]  # noqa: F821  # pyright: ignore
 
 
+class Service:
+    def wrong_method(self, a: int) -> None: ...
+
+
 WRONG: list[tuple[Callable[..., None], str]] = [
     (wrong_positional, "parameter 'a' is positional only"),
     (wrong_star, "parameter 'names' is positional only"),
     (wrong_type, r"parameter 'ledger' of type Ledger .* Annotated\[Ledger, Provided\]"),
     (wrong_marks, "parameter 'a' has more than one of"),
     (wrong_name, "parameter 'a' names no variable"),
+    (Service.wrong_method, "is a method"),
     (wrong_hint, "annotation cannot be resolved .*Nowhere"),
 ]
 

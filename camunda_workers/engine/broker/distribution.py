@@ -74,7 +74,9 @@ def distribution_folder(version: str, cache_dir: Path) -> Path:
         ConfigurationError: this is not a version (it becomes part of a path and of an address).
     """
     if not re.fullmatch(r"\d+\.\d+\.\d+(-[A-Za-z0-9.]+)?", version):
-        raise ConfigurationError(f"'{version}' is not a version of Zeebe: give one like 8.6.0 (CAMUNDA_WORKERS_BROKER_VERSION or --version)")
+        raise ConfigurationError(
+            f"'{version}' is not a version of Zeebe: give one like 8.6.0 (CAMUNDA_WORKERS_BROKER_VERSION or --version)"
+        )
     return cache_dir / f"broker-{version}" / f"{ARTIFACT}-{version}"
 
 
@@ -105,7 +107,7 @@ def ensure_distribution(version: str, cache_dir: Path, progress: Progress | None
     progress, work = progress or Lines(), folder.parent
     root = repository or maven_repository()
     try:
-        with FolderLock(work).waiting():
+        with FolderLock(work, ".unpacking").waiting():  # the fetch takes a ".lock" of its own
             if folder.is_dir():
                 return folder  # another process was faster
             wanted = Distribution(version, *PINNED[version]) if version in PINNED else ask_repository(version, root)

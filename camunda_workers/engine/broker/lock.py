@@ -12,17 +12,19 @@ from typing import IO
 
 
 class FolderLock:
-    """An advisory lock on a folder, in a file ``.lock`` in it that names the holder's process id.
+    """An advisory lock on a folder, in a file in it that names the holder's process id.
 
     On POSIX a child that inherits `descriptor` holds the lock too. So a broker whose Python process was killed keeps its folder locked until
     it has ended itself, and no second one can write there meanwhile.
 
     Args:
         folder: created if need be.
+        name: of the file.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str = ".lock") -> None:
         self._folder = folder
+        self._path = folder / name
         self._file: IO[bytes] | None = None
 
     @property
@@ -33,7 +35,7 @@ class FolderLock:
     def acquire(self) -> bool:
         """Take the lock; ``False`` when another one has it."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = (self._folder / ".lock").open("a+b")
+        file = self._path.open("a+b")
         if not _try_lock(file.fileno()):
             file.close()
             return False
@@ -45,12 +47,12 @@ class FolderLock:
         return True
 
     def holder(self) -> int | None:
-        """The process that has the lock or had it last, where that is known and it still runs."""
+        """The process that took the lock last, while it still runs and where that can be known."""
+        if sys.platform == "win32":
+            return None
         try:
-            holder = int((self._folder / ".lock").read_text())
+            holder = int(self._path.read_text())
             os.kill(holder, 0)
-        except PermissionError:
-            return None if sys.platform == "win32" else holder  # pyright: ignore[reportPossiblyUnbound]
         except (OSError, ValueError):
             return None
         return holder

@@ -7,8 +7,8 @@ import tarfile
 import tempfile
 from pathlib import Path, PurePosixPath
 
-from camunda_workers.errors import SetupError
 from camunda_workers.engine.embedded.jars import Progress
+from camunda_workers.errors import SetupError
 
 LARGEST = 2_000_000_000
 """Bytes an unpacked distribution may have; the one of 8.6.0 has 320 MB."""

@@ -27,6 +27,8 @@ class Telling:
         definition_of: process instance key to process definition key.
         since: when something with this key began.
         given: the variables that a process instance was started with.
+        element_of: element instance key to element id.
+        wanted_assignee: user task key to who was last to be assigned; a listener may have said no.
     """
 
     def __init__(self, diagrams: Mapping[int, Diagram], agents: Collection[str], set_from_outside: Collection[int]) -> None:
@@ -39,6 +41,7 @@ class Telling:
         self.since: dict[int, datetime] = {}
         self.given: dict[int, Mapping[str, Any]] = {}
         self.element_of: dict[int, str] = {}
+        self.wanted_assignee: dict[int, str] = {}
 
     def tell(
         self,

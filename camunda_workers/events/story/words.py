@@ -32,12 +32,17 @@ def _words(value: Any, depth: int) -> str:
         items = cast("Mapping[str, Any]", value)
         if depth > 1:
             return f"{{{len(items)} fields}}"
-        return ", ".join(f"{name} {_words(one, depth + 1)}" for name, one in items.items()) or "{}"
+        said = {name: one for name, one in items.items() if one is not None and one != ""}
+        # Plain values first: they say most in the room there is.
+        ordered = sorted(said.items(), key=lambda item: isinstance(item[1], Mapping | list))
+        return ", ".join(f"{name} {_words(one, depth + 1)}" for name, one in ordered) or "nothing"
     if isinstance(value, Sequence) and not isinstance(value, str):
         some = [_words(one, depth + 1) for one in cast("Sequence[Any]", value)]
         return f"[{', '.join(some)}]" if len(some) <= 3 else f"[{', '.join(some[:3])} and {len(some) - 3} more]"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, float):
+        return str(round(value, 2))
     return "none" if value is None else str(value)
 
 

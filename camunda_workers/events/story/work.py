@@ -13,7 +13,6 @@ from camunda_workers.events.story.telling import Telling
 from camunda_workers.events.story.words import brief, cut, from_json_text, variables
 
 _LISTENERS = {"TASK_LISTENER", "EXECUTION_LISTENER"}
-_DENIALS = {"COMPLETION_DENIED": "completion", "ASSIGNMENT_DENIED": "assignment", "UPDATE_DENIED": "change"}
 _STUCK = {
     "JOB_NO_RETRIES": "no tries left",
     "EXECUTION_LISTENER_NO_RETRIES": "the listener has no tries left",
@@ -97,6 +96,8 @@ def user_task(telling: Telling, record: Record) -> None:
             )
             opened = f"task opened for {for_whom}" if for_whom else "task opened, for nobody in particular"
             telling.tell(record, Actor.ENGINE, None, opened, due=moment_or_none(value.get("dueDate")))
+        case "ASSIGNING" | "CLAIMING":
+            telling.wanted_assignee[record.key] = assignee
         case "ASSIGNED":
             action = value.get("action")
             what = ("claimed" if action == "claim" else f"assigned to {assignee}") if assignee else "given back"
@@ -112,11 +113,21 @@ def user_task(telling: Telling, record: Record) -> None:
             telling.tell(record, Actor.PERSON, asked_by or assignee, "completed", Tone.GOOD, variables(given) if given else "", took=took)
         case "CANCELED":
             telling.tell(record, Actor.ENGINE, None, "task withdrawn", Tone.CAREFUL)
-        case intent if intent in _DENIALS:
-            reason = cut(str(value.get("deniedReason") or "no reason given"), 300)
-            telling.tell(record, Actor.PERSON, asked_by or assignee, f"{_DENIALS[intent]} denied", Tone.BAD, reason)
+        case "ASSIGNMENT_DENIED":
+            whom = telling.wanted_assignee.get(record.key) or assignee
+            telling.tell(
+                record, Actor.PERSON, asked_by, f"assignment to {whom} denied" if whom else "giving back denied", Tone.BAD, _reason(value)
+            )
+        case "UPDATE_DENIED":
+            telling.tell(record, Actor.PERSON, asked_by, "change denied", Tone.BAD, _reason(value))
+        case "COMPLETION_DENIED":
+            telling.tell(record, Actor.PERSON, asked_by or assignee, "completion denied", Tone.BAD, _reason(value))
         case _:
             pass
+
+
+def _reason(value: Mapping[str, Any]) -> str:
+    return cut(str(value.get("deniedReason") or "no reason given"), 300)
 
 
 def decision(telling: Telling, record: Record) -> None:
@@ -129,7 +140,8 @@ def decision(telling: Telling, record: Record) -> None:
         telling.tell(record, Actor.RULES, value.get("decisionName"), "decision failed", Tone.BAD, failure)
         return
     evaluated = cast("list[Mapping[str, Any]]", value.get("evaluatedDecisions") or [])
-    details = [line for one in evaluated for line in _matched(one, named=len(evaluated) > 1)]
+    asked_for: str = value.get("decisionId", "")
+    details = [line for one in evaluated for line in _matched(one, asked_for, named=len(evaluated) > 1)]
     telling.tell(
         record,
         Actor.RULES,
@@ -140,15 +152,16 @@ def decision(telling: Telling, record: Record) -> None:
     )
 
 
-def _matched(evaluated: Mapping[str, Any], *, named: bool) -> list[str]:
-    asked = cast("list[Mapping[str, Any]]", evaluated.get("evaluatedInputs") or [])
-    inputs = ", ".join(f"{one.get('inputName') or one.get('inputId')} {brief(from_json_text(one.get('inputValue')))}" for one in asked)
+def _matched(evaluated: Mapping[str, Any], asked_for: str, *, named: bool) -> list[str]:
+    given = cast("list[Mapping[str, Any]]", evaluated.get("evaluatedInputs") or [])
+    inputs = ", ".join(f"{one.get('inputName') or one.get('inputId')} {brief(from_json_text(one.get('inputValue')))}" for one in given)
     rules = cast("list[Mapping[str, Any]]", evaluated.get("matchedRules") or [])
     prefix = f"{evaluated.get('decisionName')}: " if named else ""
-    if not rules:
-        return [f"{prefix}{brief(from_json_text(evaluated.get('decisionOutput')))}"] if named else []
+    if not rules:  # an expression: its output is all there is to say, and that of the decision asked for has been said
+        is_said = evaluated.get("decisionId") == asked_for
+        return [] if is_said else [f"{prefix}{brief(from_json_text(evaluated.get('decisionOutput')))}"]
     which = " and ".join(f"{one.get('ruleIndex')} ({one.get('ruleId')})" for one in rules)
-    return [f"{prefix}rule{'s' if len(rules) > 1 else ''} {which}" + (f" for {inputs}" if inputs else "")]
+    return [f"{prefix}rule{'s' if len(rules) > 1 else ''} {which}" + (f" for {cut(inputs)}" if inputs else "")]
 
 
 def incident(telling: Telling, record: Record) -> None:
