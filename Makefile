@@ -17,7 +17,7 @@ demo: setup ## Run real insurance claims through the claims process (ARGS="--cas
 	@$(BIN)/camunda-workers demo $(ARGS)
 
 test: setup ## Run every test that this machine can run, and say what was skipped (ARGS="-k jars")
-	@$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 lint: setup ## Check style and formatting
 	@$(BIN)/ruff check .

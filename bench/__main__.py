@@ -29,10 +29,13 @@ def main(chosen: list[str]) -> int:
     for result in results:
         bound = f"{'≤' if result.at_most else '≥'} {result.target:g}{'' if result.peer is None else ' ×'}"
         peer = "" if result.peer is None else f"{result.peer:.3g}"
-        table.add_row(result.name, f"{result.ours:.3g} {result.unit}", peer, f"{result.ratio:.2f}", bound, "yes" if result.met else "[bold red]no")
+        table.add_row(
+            result.name, f"{result.ours:.3g} {result.unit}", peer, f"{result.ratio:.2f}", bound, "yes" if result.met else "[bold red]no"
+        )
     console.print(table)
     rows: list[dict[str, Any]] = [
-        {"name": r.name, "unit": r.unit, "ours": r.ours, "peer": r.peer, "ratio": r.ratio, "target": r.target, "met": r.met} for r in results
+        {"name": r.name, "unit": r.unit, "ours": r.ours, "peer": r.peer, "ratio": r.ratio, "target": r.target, "met": r.met}
+        for r in results
     ]
     Path(__file__).with_name("results.json").write_text(json.dumps(rows, indent=2) + "\n")
     return 0 if all(result.met for result in results) else 1

@@ -1,25 +1,21 @@
 """Settings: the environment and ``camunda-workers.toml``.
 
-This is the only module that reads the environment. Addresses and secrets come from there, under Camunda's own names; facts about a
+This is the only module that reads the environment; the project file's model is in `camunda_workers.project`. Addresses and secrets come from there, under Camunda's own names; facts about a
 project (where its diagrams are, which workers it has) come from its ``camunda-workers.toml``. One described model per area, composed into
 `Settings`.
 """
 
 from __future__ import annotations
 
-import tomllib
+import os
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import (
-    AfterValidator,
     AliasChoices,
-    BaseModel,
-    ConfigDict,
     Field,
-    PrivateAttr,
     SecretStr,
     ValidationError,
     field_validator,
@@ -28,11 +24,25 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from camunda_workers.errors import ConfigurationError
+from camunda_workers.project import PROJECT_FILE, ProjectFile, Reference, find_project_file, load_project
 
-PROJECT_FILE = "camunda-workers.toml"
-"""The project file's name."""
+__all__ = [
+    "PROJECT_FILE",
+    "AiSettings",
+    "ConnectionSettings",
+    "EngineSettings",
+    "ProjectFile",
+    "Reference",
+    "Settings",
+    "StorageSettings",
+    "WorkerRuntimeSettings",
+    "find_project_file",
+    "load_project",
+    "worker_variables",
+]
 
 _APP = "camunda-workers"
+_PER_WORKER = "CAMUNDA_WORKERS_WORKER_"
 
 
 class _Area(BaseSettings):
@@ -148,7 +158,28 @@ class EngineSettings(_Area):
     )
 
 
-class Settings(ConnectionSettings, StorageSettings, AiSettings, EngineSettings):
+class WorkerRuntimeSettings(_Area):
+    """How workers run, all of them."""
+
+    jobs_over: Literal["auto", "grpc", "rest"] = _from(
+        "CAMUNDA_WORKERS_JOBS_OVER", default="auto", about="How jobs are fetched: gRPC; REST where gRPC is closed; auto tries gRPC first."
+    )
+    redis_url: SecretStr | None = _from(
+        "CAMUNDA_WORKERS_REDIS_URL", about="Where outcomes of idempotent workers are stored: redis://host:6379/0."
+    )
+    idempotency: Literal["redis", "sqlite", "memory"] | None = _from(
+        "CAMUNDA_WORKERS_IDEMPOTENCY",
+        about="Where outcomes of idempotent workers are stored; redis where an address is set, otherwise sqlite.",
+    )
+    drain_seconds: float = _from(
+        "CAMUNDA_WORKERS_DRAIN_SECONDS", default=10.0, ge=0, about="Seconds running jobs get to end when the process stops."
+    )
+    start_jitter: float = _from(
+        "CAMUNDA_WORKERS_START_JITTER", default=1.0, ge=0, about="The longest wait in seconds before the first request for jobs."
+    )
+
+
+class Settings(ConnectionSettings, StorageSettings, AiSettings, EngineSettings, WorkerRuntimeSettings):
     """All settings of the process. Arguments go before the environment.
 
     Raises:
@@ -171,121 +202,6 @@ def _setting_problems(model: type[_Area], error: ValidationError) -> list[str]:
     return result
 
 
-def _reference(value: str) -> str:
-    module, colon, name = value.partition(":")
-    if not colon or not name.isidentifier() or not all(part.isidentifier() for part in module.split(".")):
-        raise ValueError(f"'{value}' is not of the form 'package.module:name'")
-    return value
-
-
-Reference = Annotated[str, AfterValidator(_reference)]
-"""Something in a module, as ``package.module:name``."""
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ProjectSection(_Section):
-    """``[project]``: what the project is called."""
-
-    name: str = Field(default="", description="Shown in titles; the folder's name when empty.")
-
-
-class DeploySection(_Section):
-    """``[deploy]``: what is deployed."""
-
-    paths: list[str] = Field(default_factory=list[str], description="Files and folders, relative to the project file.")
-
-
-class WorkersSection(_Section):
-    """``[workers]``: which workers there are."""
-
-    modules: list[Reference] = Field(default_factory=list[str], description='Routers as "package.module:name".')
-
-
-class DemoSection(_Section):
-    """``[demo]``: what ``camunda-workers demo`` runs."""
-
-    run: Reference | None = Field(default=None, description='A function as "package.module:name".')
-
-
-class ProjectFile(_Section):
-    """A project's ``camunda-workers.toml``."""
-
-    project: ProjectSection = Field(default_factory=ProjectSection)
-    deploy: DeploySection = Field(default_factory=DeploySection)
-    workers: WorkersSection = Field(default_factory=WorkersSection)
-    demo: DemoSection = Field(default_factory=DemoSection)
-
-    _path: Path = PrivateAttr(default=Path(PROJECT_FILE))
-
-    @property
-    def path(self) -> Path:
-        """The file itself, absolute."""
-        return self._path
-
-    @property
-    def root(self) -> Path:
-        """The folder the file lies in: what its paths are relative to and what its modules are imported from."""
-        return self._path.parent
-
-    @property
-    def name(self) -> str:
-        """The project's name, or its folder's."""
-        return self.project.name or self.root.name
-
-    def deploy_paths(self) -> list[Path]:
-        """``[deploy] paths`` as absolute paths."""
-        return [self.root / path for path in self.deploy.paths]
-
-
-def find_project_file(start: Path | None = None) -> Path | None:
-    """The nearest ``camunda-workers.toml`` in a folder or above it; the current folder when none is given."""
-    folder = (start or Path.cwd()).resolve()
-    return next((found for parent in (folder, *folder.parents) if (found := parent / PROJECT_FILE).is_file()), None)
-
-
-def load_project(path: Path | str | None = None) -> ProjectFile:
-    """Read a project file.
-
-    Args:
-        path: the file, or a folder it lies in or above; the current folder when none is given.
-
-    Raises:
-        ConfigurationError: there is none, or it is wrong; the text names the file, the key and what to do.
-    """
-    given = Path(path) if path is not None else None
-    file = given.resolve() if given is not None and not given.is_dir() else find_project_file(given)
-    if file is None or not file.is_file():
-        raise ConfigurationError(
-            f"no {PROJECT_FILE} found in {(given or Path.cwd()).resolve()} or above: go to your project's folder, or make one with 'camunda-workers new'"
-        )
-    try:
-        values = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigurationError(f"{file}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{file}: is not UTF-8 text; save it as UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{file}: is not TOML: {error}") from error
-    try:
-        project = ProjectFile.model_validate(values)
-    except ValidationError as error:
-        raise ConfigurationError("; ".join(f"{file}: {problem}" for problem in _project_problems(error))) from error
-    project._path = file  # pyright: ignore[reportPrivateUsage]
-    return project
-
-
-def _project_problems(error: ValidationError) -> list[str]:
-    result: list[str] = []
-    for problem in error.errors(include_url=False):
-        section, *rest = [str(part) for part in problem["loc"]]
-        key = f"[{section}] {'.'.join(rest)}".strip()
-        if problem["type"] == "extra_forbidden":
-            model = ProjectFile.model_fields[section].annotation if rest else ProjectFile
-            known = ", ".join(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else ""
-            result.append(f"{key} is not known here; known: {known}")
-        else:
-            result.append(f"{key}: {problem['msg'].removeprefix('Value error, ')}")
-    return result
+def worker_variables() -> dict[str, str]:
+    """What the environment says of single workers: the part of ``CAMUNDA_WORKERS_WORKER_<TYPE>_<OPTION>`` after the prefix, and its value."""
+    return {name.removeprefix(_PER_WORKER): value for name, value in os.environ.items() if name.startswith(_PER_WORKER) and value}

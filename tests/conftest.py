@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import os
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -16,7 +17,10 @@ import pytest
 
 from camunda_workers.settings import Settings
 
-pytest_plugins = ["tests.support.model_guard"]
+pytest_plugins = ["tests.support.element_coverage", "tests.support.model_guard"]
+
+# An engine that stops says goodbye to its streams, and gRPC's C core writes a line about each of them.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 TESTS = Path(__file__).parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

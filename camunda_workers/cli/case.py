@@ -29,15 +29,26 @@ def group() -> None:
 
 @app.command()
 def show(
-    business_id: Annotated[str, typer.Argument(help="The case's business id, CLM-000123 for example.", metavar="BUSINESS_ID")],
+    business_id: Annotated[
+        str | None, typer.Argument(help="The case's business id, CLM-000123 for example.", metavar="BUSINESS_ID", show_default=False)
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the story as JSON.")] = False,
     data_dir: Annotated[Path | None, typer.Option(help="The folder with the event log; default CAMUNDA_WORKERS_DATA_DIR.")] = None,
+    recording: Annotated[
+        Path | None, typer.Option("--from", help="A recording of a test, instead of the event log.", metavar="FILE")
+    ] = None,
 ) -> None:
     """Show a case step by step: when, who, where in the process, what happened, and what it waits for now."""
-    folder = data_dir if data_dir is not None else Settings().data_dir
-    story = asyncio.run(_told(folder, business_id))
+    if recording is not None:
+        stories = asyncio.run(_recorded(recording, business_id))
+    elif business_id is not None:
+        folder = data_dir if data_dir is not None else Settings().data_dir
+        stories = [asyncio.run(_told(folder, business_id))]
+    else:
+        raise typer.BadParameter("name a business id, or a recording with --from FILE", param_hint="BUSINESS_ID")
     if as_json:
-        print(json.dumps(story.to_json(), indent=2, ensure_ascii=False))
+        told = [story.to_json() for story in stories]
+        print(json.dumps(told[0] if len(told) == 1 else told, indent=2, ensure_ascii=False))
         return
     reconfigure: Callable[..., None] | None = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
@@ -46,7 +57,19 @@ def show(
 
     from camunda_workers.cli.case_view import render
 
-    render(story, Console(highlight=False))
+    for story in stories:
+        render(story, Console(highlight=False))
+
+
+async def _recorded(path: Path, business_id: str | None) -> list[CaseStory]:
+    from camunda_workers.events.recording import recorded_stories
+
+    stories = [story async for story in recorded_stories(path)]
+    found = [story for story in stories if business_id in (None, story.business_id)]
+    if not found:
+        known = ", ".join(story.business_id for story in stories) or "no process instance"
+        raise NotFound(f"the recording {path} has no case '{business_id}': it has {known}")
+    return found
 
 
 async def _told(folder: Path, business_id: str) -> CaseStory:

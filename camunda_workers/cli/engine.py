@@ -43,16 +43,21 @@ def group() -> None:
 @app.command()
 def start(
     engine: Annotated[
-        EngineKind, typer.Option(help="embedded: in this process, in memory. broker: a stock Zeebe broker, its data on disk.")
+        EngineKind, typer.Option(help="embedded: in this process. broker: a stock Zeebe broker as a process of its own.")
     ] = EngineKind.embedded,
     grpc_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the gRPC gateway; 0 takes a free one.")] = 26500,
     rest_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the REST API; 0 takes a free one.")] = 8080,
     version: Annotated[str | None, typer.Option(help="Version of the engine; by default the tested one.")] = None,
     state: Annotated[
         StateKind | None,
-        typer.Option(help="Embedded only. rocksdb (default) stays fast with thousands of open instances; memory starts faster."),
+        typer.Option(
+            help="Embedded without --data only. rocksdb (default) stays fast with thousands of open instances; memory starts faster."
+        ),
     ] = None,
-    data: Annotated[Path | None, typer.Option(file_okay=False, help="Broker only. The folder for its data and logs.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(file_okay=False, help="Where its data is kept. By default the embedded engine keeps nothing, the broker all."),
+    ] = None,
     controlled_clock: Annotated[
         bool, typer.Option("--controlled-clock", help="Broker only. Let its time be moved forward through its management API.")
     ] = False,
@@ -63,22 +68,26 @@ def start(
             raise typer.BadParameter("the broker keeps its state on disk: leave it out, or use --engine embedded", param_hint="--state")
         asyncio.run(_serve_broker(data, grpc_port, rest_port, controlled_clock, version))
         return
-    for given, name in ((data is not None, "--data"), (controlled_clock, "--controlled-clock")):
-        if given:
-            raise typer.BadParameter("the embedded engine has no such option: add --engine broker", param_hint=name)
-    asyncio.run(_serve_embedded(grpc_port, rest_port, state or StateKind.rocksdb, version))
+    if controlled_clock:
+        raise typer.BadParameter(
+            "the embedded engine's time is moved from its own process: add --engine broker", param_hint="--controlled-clock"
+        )
+    if data is not None and state is StateKind.memory:
+        raise typer.BadParameter("what is kept in a folder is not kept in memory: leave one of the two out", param_hint="--state")
+    asyncio.run(_serve_embedded(data, grpc_port, rest_port, state or StateKind.rocksdb, version))
 
 
-async def _serve_embedded(grpc_port: int, rest_port: int, state: StateKind, version: str | None) -> None:
+async def _serve_embedded(data: Path | None, grpc_port: int, rest_port: int, state: StateKind, version: str | None) -> None:
     from camunda_workers.engine.embedded.engine import EmbeddedEngine
 
     settings = Settings(engine_version=version) if version else Settings()
     stop = _stop_on_signals()
-    async with EmbeddedEngine(state=state.value, grpc_port=grpc_port, rest_port=rest_port, settings=settings) as engine:
+    async with EmbeddedEngine(data=data, state=state.value, grpc_port=grpc_port, rest_port=rest_port, settings=settings) as engine:
         _print_ready(
             engine="embedded",
             version=settings.engine_version,
             state=state.value,
+            data=str(data) if data else None,
             grpc=engine.grpc_address,
             rest=engine.rest_address,
         )

@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "demo": "Run real insurance claims through the claims process.",
     "engine": "Run a Camunda engine for development.",
     "case": "Tell the story of a case.",
+    "test": "Run tests of processes: JSON test cases and Python tests, with coverage and mutants.",
 }
 """Every command: the module of this package that has it, and its line on the help page."""
 

@@ -17,6 +17,7 @@ from xml.parsers import expat
 
 from lxml import etree
 
+from camunda_workers.client.refusal import element_at_fault, with_advice
 from camunda_workers.errors import BadResource
 
 BPMN = "http://www.omg.org/spec/BPMN/20100524/MODEL"
@@ -221,5 +222,14 @@ def rejection(text: str, resources: Sequence[Resource]) -> BadResource:
     if element is not None:
         # The error says the element itself; of the engine's words only what is wrong remains.
         own = _ERROR_LINE.sub("", own.partition("\n")[2]).strip()
+    elif not elements:
+        element = element_at_fault(own, _root(next(resource for resource in resources if resource.name == first["name"])))
     rest = f"\n{text[others[0].start() :].strip()}" if others else ""
-    return BadResource(first["name"], f"the engine refused it: {own}{rest}", element=element)
+    return BadResource(first["name"], f"the engine refused it: {with_advice(own)}{rest}", element=element)
+
+
+def _root(resource: Resource) -> etree._Element | None:  # pyright: ignore[reportPrivateUsage]
+    try:
+        return parse_xml(resource.name, resource.content)
+    except BadResource:
+        return None

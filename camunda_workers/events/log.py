@@ -149,6 +149,16 @@ class EventLog:
 
         return await self.database.read(find)
 
+    async def is_asked_for(self, job_type: str, *, after: int = 0, partition: int = 1) -> bool:
+        """Whether a worker has asked for jobs of this type, or was handed one, behind a position."""
+        query = select(records.c.position).where(
+            records.c.partition == partition,
+            records.c.position > after,
+            records.c.value_type == "JOB_BATCH",
+            func.json_extract(records.c.json, "$.value.type") == job_type,
+        )
+        return await self.database.read(lambda connection: connection.scalar(query.limit(1))) is not None
+
     async def business_ids(self, limit: int = 10_000) -> list[str]:
         """The business ids in the log, the latest first."""
         newest = func.max(records.c.position)

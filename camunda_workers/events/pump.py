@@ -38,6 +38,11 @@ class Pump:
         self._lock = asyncio.Lock()
         self._position: int | None = None  # nobody else writes this partition; None until the source was seen to continue this log
 
+    @property
+    def position(self) -> int:
+        """The highest position that the log holds for certain; 0 before the first catch-up."""
+        return self._position or 0
+
     async def catch_up(self) -> int:
         """Copy until the source has nothing new.
 

@@ -35,15 +35,17 @@ class JobContext:
         job: the job as the gateway sent it.
         gateway: where its timeout can be extended.
         timeout: how long the engine waits for the outcome.
+        received: when the job arrived here, by the monotonic clock; now when not given.
     """
 
-    def __init__(self, job: pb.ActivatedJob, *, gateway: TimeoutGateway, timeout: timedelta) -> None:
+    def __init__(self, job: pb.ActivatedJob, *, gateway: TimeoutGateway, timeout: timedelta, received: float | None = None) -> None:
         self._job = job
         self._gateway = gateway
         self._cancelled: str | None = None
+        self._uses_retry = False
         # The engine's deadline is in the engine's time, which may be wrong or virtual. Whether a result is still worth sending is decided
         # by the time that passed here.
-        self._expires = time.monotonic() + timeout.total_seconds()
+        self._expires = (time.monotonic() if received is None else received) + timeout.total_seconds()
 
     @property
     def key(self) -> int:
@@ -55,7 +57,7 @@ class JobContext:
         """The job's type."""
         return self._job.type
 
-    @cached_property
+    @property
     def kind(self) -> JobKind:
         """Whether this is a task's job or a listener's."""
         return kind_of(self._job)
@@ -197,9 +199,24 @@ class JobContext:
         """Seconds until the engine gives the job to someone else, by this machine's clock."""
         return self._expires - time.monotonic()
 
-    def cancel(self, reason: str) -> None:
-        """Marks the job as no longer wanted."""
+    def renew(self, timeout: timedelta) -> None:
+        """Notes that the engine counts the timeout from now: it has delivered the job once more, to where it runs already."""
+        self._expires = time.monotonic() + timeout.total_seconds()
+
+    def cancel(self, reason: str, *, uses_retry: bool = False) -> None:
+        """Marks the job as no longer wanted.
+
+        Args:
+            reason: becomes the message if the job is given back.
+            uses_retry: whether that counts as a failed try.
+        """
         self._cancelled = reason
+        self._uses_retry = uses_retry
+
+    @property
+    def uses_retry(self) -> bool:
+        """Whether the cancellation counts as a failed try."""
+        return self._uses_retry
 
     @property
     def cancel_reason(self) -> str | None:

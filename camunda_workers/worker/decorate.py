@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypedDict, TypeVar
 
 from camunda_workers.errors import BpmnError
 
@@ -18,7 +18,24 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 DEFAULT_TIMEOUT = timedelta(minutes=1)
-DEFAULT_MAX_RUNNING = 32
+DEFAULT_LONGEST = timedelta(hours=1)
+
+
+class WorkerOptions(TypedDict, total=False):
+    """The options of `worker`."""
+
+    errors: Iterable[type[BpmnError]]
+    timeout: timedelta
+    retries: RetryPolicy | None
+    max_running: int | None
+    fetch_variables: Sequence[str] | None
+    result: str | None
+    run: Literal["process"] | None
+    stream: bool
+    tenants: Sequence[str]
+    extend: bool
+    longest: timedelta | None
+    idempotent: bool
 
 
 class Worker(Generic[P, R]):
@@ -48,9 +65,15 @@ def worker(
     errors: Iterable[type[BpmnError]] = (),
     timeout: timedelta = DEFAULT_TIMEOUT,
     retries: RetryPolicy | None = None,
-    max_running: int = DEFAULT_MAX_RUNNING,
+    max_running: int | None = None,
     fetch_variables: Sequence[str] | None = None,
     result: str | None = None,
+    run: Literal["process"] | None = None,
+    stream: bool = True,
+    tenants: Sequence[str] = (),
+    extend: bool = True,
+    longest: timedelta | None = DEFAULT_LONGEST,
+    idempotent: bool = False,
     local_names: Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[P, R]], Worker[P, R]]:
     """Makes a function the worker for a job type.
@@ -64,9 +87,16 @@ def worker(
         errors: BPMN errors the function may raise.
         timeout: how long the engine waits for the outcome before it gives the job to someone else.
         retries: when a failed job is tried again.
-        max_running: how many jobs of this type run at once.
+        max_running: how many jobs of this type run at once; 32, or the number of processors with ``run="process"``.
         fetch_variables: variables for ``JobContext.variables`` besides the parameters; ``"*"`` is all.
         result: the variable that takes the whole return.
+        run: ``"process"`` runs a plain function that computes in processes of its own, which import its module. It takes variables and
+            headers only.
+        stream: have jobs pushed as well as fetched, where the engine offers it.
+        tenants: whose jobs; those of the client when there are none.
+        extend: extend a running job's timeout before it ends, so that no one else is given the job.
+        longest: a job that still runs after this is failed, so that one that hangs does not hold its place for ever; ``None`` is never.
+        idempotent: store the outcome, so that a second delivery of the same work reports it and does not repeat the effect.
         local_names: names that annotations may use; by default those visible where the function is decorated.
 
     Raises:
@@ -88,6 +118,12 @@ def worker(
             fetch_variables=fetch_variables,
             result_variable=result,
             local_names=names,
+            run=run,
+            stream=stream,
+            tenants=tenants,
+            extend=extend,
+            longest=longest,
+            idempotent=idempotent,
         )
         return Worker(function, definition)
 

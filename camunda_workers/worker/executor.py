@@ -9,17 +9,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
-from typing import Any, Final, assert_never, cast
+from typing import TYPE_CHECKING, Any, Final, assert_never, cast
 
 from camunda_workers.errors import BpmnError, JobFailed
 from camunda_workers.worker import rules
 from camunda_workers.worker.context import JobContext, enter, leave
 from camunda_workers.worker.definition import Definition, Run
 from camunda_workers.worker.middleware import Middleware, chain
-from camunda_workers.worker.outcome import NOTHING, Bpmn, Completed, Denied, Deny, Failed, Outcome
+from camunda_workers.worker.outcome import NOTHING, ActivateElement, AdHoc, Bpmn, Completed, Denied, Deny, Failed, Outcome
 from camunda_workers.worker.parameters import InvalidInput
 from camunda_workers.worker.result import InvalidResult, outcome_of, plain
 from camunda_workers.worker.threads import Threads
+
+if TYPE_CHECKING:
+    from camunda_workers.worker.processes import Processes
 
 MAX_RESULT: Final = 4 * 1024 * 1024 - 64 * 1024
 """Bytes of JSON that fit into the engine's default message size of 4 MB, with room for what goes around them."""
@@ -48,6 +51,7 @@ class Executor:
         resources: parameter name to the open resource.
         middleware: around each job, outermost first.
         threads: where plain functions run.
+        processes: where plain functions that compute run.
         max_result: bytes of JSON the engine takes.
     """
 
@@ -58,11 +62,13 @@ class Executor:
         resources: Mapping[str, Any],
         middleware: Sequence[Middleware] = (),
         threads: Threads | None = None,
+        processes: Processes | None = None,
         max_result: int = MAX_RESULT,
     ) -> None:
         self._definition = definition
         self._resources = resources
         self._threads = threads
+        self._processes = processes
         self._max_result = max_result
         self._call = chain(middleware, self._invoke)
 
@@ -88,6 +94,8 @@ class Executor:
         try:
             if definition.run is Run.LOOP:
                 value = await definition.function(**arguments)
+            elif definition.run is Run.PROCESS:
+                value = await self._in_process(arguments)
             else:
                 value = await self._in_thread(partial(definition.function, **arguments))
             return outcome_of(value, result=definition.result)
@@ -95,6 +103,13 @@ class Executor:
             return Failed(self._about(context, str(error)), cause=error)
         except BaseException as error:
             return self._outcome_of(error, context)
+
+    async def _in_process(self, arguments: dict[str, Any]) -> Any:
+        if self._processes is None:
+            from camunda_workers.worker.processes import Processes
+
+            self._processes = Processes(self._definition.job_type, self._definition.max_running)
+        return await self._processes.run(self._definition.function, arguments)
 
     async def _in_thread(self, call: partial[Any]) -> Any:
         if self._threads is None:
@@ -111,6 +126,8 @@ class Executor:
             case JobFailed():
                 return self._failed(error, context)
             case asyncio.CancelledError():
+                if context.uses_retry:
+                    return self._tried(error, context, context.cancel_reason or "")
                 if context.cancel_reason is not None:
                     return Failed(context.cancel_reason, retries=context.retries, back_off=timedelta(0), cause=error)
                 return self._tried(error, context, "the function cancelled itself")
@@ -133,6 +150,8 @@ class Executor:
         match outcome:
             case Completed(variables=variables) | Bpmn(variables=variables):
                 try:
+                    if isinstance(outcome, Completed) and isinstance(outcome.result, AdHoc):
+                        outcome = replace(outcome, result=self._plain_ad_hoc(outcome.result))
                     return Report(_clean(outcome), plain(variables, largest=self._max_result))
                 except InvalidResult as error:
                     return Report(_clean(Failed(self._about(context, str(error)), cause=error)), NOTHING)
@@ -148,6 +167,11 @@ class Executor:
                 return Report(_clean(outcome), NOTHING)
             case _:
                 assert_never(outcome)
+
+    def _plain_ad_hoc(self, result: AdHoc) -> AdHoc:
+        given = (ActivateElement(element) if isinstance(element, str) else element for element in result.activate)
+        elements = tuple(replace(element, variables=plain(element.variables, largest=self._max_result)) for element in given)
+        return replace(result, activate=elements, variables=NOTHING)
 
     def _about(self, context: JobContext, text: str) -> str:
         return f"job type '{context.type}' at element '{context.element_id}' ({self._definition.name}): {text}"

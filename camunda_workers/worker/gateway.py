@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from camunda_workers.client.proto import gateway_pb2 as pb
+from camunda_workers.worker.definition import Definition
 
 
 class JobGateway(Protocol):
@@ -24,8 +25,9 @@ class JobGateway(Protocol):
         max_jobs: int,
         fetch_variables: Sequence[str] = (),
         request_timeout: timedelta,
+        tenant_ids: Sequence[str] | None = None,
     ) -> Sequence[pb.ActivatedJob]:
-        """Takes up to ``max_jobs`` jobs; waits up to ``request_timeout`` for the first one."""
+        """Takes up to ``max_jobs`` jobs; waits up to ``request_timeout`` for the first one, not at all if it is negative."""
         ...
 
     def stream_jobs(
@@ -35,8 +37,13 @@ class JobGateway(Protocol):
         worker: str,
         timeout: timedelta,
         fetch_variables: Sequence[str] = (),
+        tenant_ids: Sequence[str] | None = None,
     ) -> AsyncIterator[pb.ActivatedJob]:
-        """Jobs as they are created; ends or raises when the stream breaks."""
+        """Jobs as they are created; ends or raises when the stream breaks. Not taking the next one holds the engine back.
+
+        Raises:
+            NotSupported: this way to the engine has no streams.
+        """
         ...
 
     async def complete_job(self, job_key: int, variables: Mapping[str, Any] | None = None, *, result: pb.JobResult | None = None) -> None:
@@ -62,3 +69,12 @@ class JobGateway(Protocol):
     async def update_job_timeout(self, job_key: int, timeout: timedelta) -> None:
         """Sets a running job's timeout, counted from now."""
         ...
+
+
+def activation_options(definition: Definition, worker: str) -> dict[str, Any]:
+    """What polls and streams of a worker ask for alike."""
+    options: dict[str, Any] = {"worker": worker, "timeout": definition.timeout, "fetch_variables": definition.fetch_variables}
+    if definition.tenant_ids:
+        # Otherwise the client's own.
+        options["tenant_ids"] = definition.tenant_ids
+    return options

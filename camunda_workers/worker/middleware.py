@@ -23,6 +23,11 @@ CallNext: TypeAlias = Callable[[JobContext], Awaitable[Outcome]]
 Middleware: TypeAlias = Callable[[CallNext, JobContext], Awaitable[Outcome]]
 
 
+def variables_needed(middleware: Middleware) -> tuple[str, ...]:
+    """Process variables that a middleware reads, in its attribute ``variables``; they are fetched with those of the function."""
+    return tuple(getattr(middleware, "variables", ()))
+
+
 def chain(middleware: Sequence[Middleware], innermost: CallNext) -> CallNext:
     """One call through all of them; made once per worker, not per job."""
     call = innermost

@@ -46,16 +46,57 @@ class Corrected:
 
 
 @dataclass(frozen=True, slots=True)
+class ActivateElement:
+    """An element of an ad-hoc sub-process to start.
+
+    Attributes:
+        element_id: its id in the diagram.
+        variables: set in its own scope.
+    """
+
+    element_id: str
+    variables: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class AdHoc:
+    """What comes next in an ad-hoc sub-process whose job this is; the engine makes a new job whenever a flow in it has ended.
+
+    ``return AdHoc(activate=["search-policies"])`` starts elements; ``return AdHoc(done=True)`` completes the sub-process.
+
+    Attributes:
+        activate: elements to start, by id or with variables.
+        done: whether its completion condition is fulfilled.
+        cancel_remaining: whether elements that still run are cancelled when it is done.
+        variables: set in the sub-process.
+
+    Raises:
+        ValueError: it is done and activates something, which exclude each other, or cancels without being done.
+    """
+
+    activate: Sequence[ActivateElement | str] = ()
+    done: bool = False
+    cancel_remaining: bool = False
+    variables: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+
+    def __post_init__(self) -> None:
+        if self.done and self.activate:
+            raise ValueError("an ad-hoc sub-process that is done activates nothing: leave out activate or done")
+        if self.cancel_remaining and not self.done:
+            raise ValueError("cancel_remaining is for an ad-hoc sub-process that is done: set done=True")
+
+
+@dataclass(frozen=True, slots=True)
 class Completed:
     """The job is done.
 
     Attributes:
         variables: process variables to set.
-        result: what a task listener changes in the user task.
+        result: what a task listener changes in the user task, or what comes next in an ad-hoc sub-process.
     """
 
     variables: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
-    result: Corrected | None = None
+    result: Corrected | AdHoc | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ import structlog
 
 from camunda_workers.client.proto import gateway_pb2 as pb
 from camunda_workers.client.retry import BackOff
+from camunda_workers.client.variables import to_json
 from camunda_workers.errors import (
     CamundaWorkersError,
     DeadlineExceeded,
@@ -31,7 +32,7 @@ from camunda_workers.errors import (
 from camunda_workers.worker.context import JobContext
 from camunda_workers.worker.executor import Report, describe
 from camunda_workers.worker.gateway import JobGateway
-from camunda_workers.worker.outcome import NOTHING, Bpmn, Completed, Corrected, Denied, Failed
+from camunda_workers.worker.outcome import NOTHING, ActivateElement, AdHoc, Bpmn, Completed, Corrected, Denied, Failed
 from camunda_workers.worker.stats import WorkerStats
 
 _log = structlog.get_logger("camunda_workers.worker")
@@ -132,7 +133,15 @@ class Reporter:
         outcome = report.outcome
         match outcome:
             case Completed():
-                result = None if outcome.result is None else corrections(outcome.result)
+                match outcome.result:
+                    case None:
+                        result = None
+                    case Corrected():
+                        result = corrections(outcome.result)
+                    case AdHoc():
+                        result = ad_hoc(outcome.result)
+                    case _:
+                        assert_never(outcome.result)
                 await self._gateway.complete_job(job_key, report.variables, result=result)
             case Failed():
                 await self._gateway.fail_job(
@@ -162,6 +171,19 @@ def corrections(corrected: Corrected) -> pb.JobResult:
     fields = {name: value for name, value in plain.items() if value is not None}
     fields |= {name: pb.StringList(values=list(value)) for name, value in lists.items() if value is not None}
     return pb.JobResult(type="userTask", denied=False, corrections=pb.JobResultCorrections(**fields))
+
+
+def ad_hoc(next_steps: AdHoc) -> pb.JobResult:
+    """What comes next in an ad-hoc sub-process, as the gateway takes it."""
+    elements = [ActivateElement(element) if isinstance(element, str) else element for element in next_steps.activate]
+    return pb.JobResult(
+        type="adHocSubProcess",
+        activateElements=[
+            pb.JobResultActivateElement(elementId=element.element_id, variables=to_json(element.variables)) for element in elements
+        ],
+        isCompletionConditionFulfilled=next_steps.done,
+        isCancelRemainingInstances=next_steps.cancel_remaining,
+    )
 
 
 def _date(value: datetime | str | None) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import types
 from collections.abc import Mapping
 from typing import Annotated, Any, Never, NoReturn, TypeVar, Union, cast, get_args, get_origin
@@ -11,9 +10,9 @@ from typing import Annotated, Any, Never, NoReturn, TypeVar, Union, cast, get_ar
 from pydantic import BaseModel, RootModel
 from typing_extensions import TypeAliasType, is_typeddict
 
-from camunda_workers.client.variables import plain_value
+from camunda_workers.client.variables import WrittenVariables, plain_value
 from camunda_workers.errors import ConfigurationError
-from camunda_workers.worker.outcome import Bpmn, Completed, Corrected, Denied, Failed, Outcome
+from camunda_workers.worker.outcome import AdHoc, Bpmn, Completed, Corrected, Denied, Failed, Outcome
 
 _OUTCOMES = (Completed, Failed, Bpmn, Denied)
 
@@ -57,6 +56,8 @@ def outcome_of(value: object, *, result: str | None) -> Outcome:
         return value
     if isinstance(value, Corrected):
         return Completed(result=value)
+    if isinstance(value, AdHoc):
+        return Completed(value.variables, value)
     if result is not None:
         return Completed({result: value})
     if value is None:
@@ -80,16 +81,16 @@ def plain(variables: Mapping[str, Any], *, largest: int) -> Mapping[str, Any]:
         return variables
     try:
         converted = variables if isinstance(variables, PlainVariables) else plain_value(variables, what="variables")
-        text = json.dumps(converted, ensure_ascii=False, allow_nan=False)
+        written = WrittenVariables(converted)
     except Exception as error:
         # A model's own serialiser may raise anything.
         raise InvalidResult(f"the result cannot be sent: {error}") from error
     # A character is four bytes at most, so nearly every result needs no encoding to be known as small enough.
-    if len(text) * 4 > largest and (size := len(text.encode())) > largest:
+    if len(written.text) * 4 > largest and (size := len(written.text.encode())) > largest:
         raise InvalidResult(
             f"the result is {size:,} bytes of JSON, and the engine takes {largest:,}. Fix: store the document elsewhere and return its id"
         )
-    return cast("Mapping[str, Any]", converted)
+    return written
 
 
 def _fields(value: object) -> Mapping[str, Any]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar, Unpack
 
-from camunda_workers.errors import BpmnError, ConfigurationError
-from camunda_workers.worker.decorate import DEFAULT_MAX_RUNNING, DEFAULT_TIMEOUT, Worker, caller_names, worker
+from camunda_workers.errors import ConfigurationError
+from camunda_workers.worker.decorate import Worker, WorkerOptions, caller_names, worker
 
 if TYPE_CHECKING:
+    from pyzeebe import ZeebeTaskRouter
+
     from camunda_workers.worker.middleware import Middleware
-    from camunda_workers.worker.retry import RetryPolicy
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -86,28 +86,16 @@ class Router:
             raise ConfigurationError(f"{kind.__name__} is provided twice in one router: keep one factory")
         self._factories[kind] = factory
 
-    def worker(
-        self,
-        job_type: str,
-        *,
-        errors: Iterable[type[BpmnError]] = (),
-        timeout: timedelta = DEFAULT_TIMEOUT,
-        retries: RetryPolicy | None = None,
-        max_running: int = DEFAULT_MAX_RUNNING,
-        fetch_variables: Sequence[str] | None = None,
-        result: str | None = None,
-    ) -> Callable[[Callable[P, R]], Worker[P, R]]:
-        """`camunda_workers.worker`, and adds the worker to this router."""
-        decorate = worker(
-            job_type,
-            errors=errors,
-            timeout=timeout,
-            retries=retries,
-            max_running=max_running,
-            fetch_variables=fetch_variables,
-            result=result,
-            local_names=caller_names(),
-        )
+    def include_pyzeebe_router(self, router: ZeebeTaskRouter) -> None:
+        """Adds the tasks of a pyzeebe ``ZeebeTaskRouter`` (or ``ZeebeWorker``) as they are; see docs/pyzeebe.md."""
+        from camunda_workers.worker.pyzeebe_router import workers_of
+
+        for one in workers_of(router, self.provide):
+            self.add(one)
+
+    def worker(self, job_type: str, **options: Unpack[WorkerOptions]) -> Callable[[Callable[P, R]], Worker[P, R]]:
+        """`camunda_workers.worker` with the same options, and adds the worker to this router."""
+        decorate = worker(job_type, local_names=caller_names(), **options)
 
         def add(function: Callable[P, R]) -> Worker[P, R]:
             one = decorate(function)

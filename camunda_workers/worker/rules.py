@@ -6,12 +6,15 @@ The rules are those of Camunda 8.8's engine (JobCompleteProcessor, JobThrowError
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import assert_never
+from typing import Final, assert_never
 
 from camunda_workers.worker.context import JobContext
 from camunda_workers.worker.definition import Definition
 from camunda_workers.worker.kinds import JobKind, ListenerEvent
-from camunda_workers.worker.outcome import Bpmn, Completed, Denied, Failed, Outcome
+from camunda_workers.worker.outcome import AdHoc, Bpmn, Completed, Denied, Failed, Outcome
+
+ANY_CODE: Final = "*"
+"""The code of a declared error that stands for every one: tasks that come from where none are declared."""
 
 _DENIABLE = (ListenerEvent.ASSIGNING, ListenerEvent.UPDATING, ListenerEvent.COMPLETING, ListenerEvent.UNKNOWN)
 _LISTENERS = (JobKind.EXECUTION_LISTENER, JobKind.TASK_LISTENER)
@@ -38,13 +41,17 @@ def checked(outcome: Outcome, context: JobContext, definition: Definition) -> Ou
 def _completed(outcome: Completed, context: JobContext) -> str | None:
     if outcome.variables and context.kind is JobKind.TASK_LISTENER:
         return f"a task listener cannot set variables, but it returned {_listed(outcome.variables)}. Fix: return None, Corrected or Denied"
+    if isinstance(outcome.result, AdHoc):
+        if context.kind not in (JobKind.AD_HOC_SUB_PROCESS, JobKind.UNKNOWN):
+            return "it returned AdHoc, but this is no job of an ad-hoc sub-process. Fix: return variables, or None"
+        return None
     if outcome.result is not None and context.kind not in (JobKind.TASK_LISTENER, JobKind.UNKNOWN):
         return "it returned Corrected, but only a user task listener can correct a user task. Fix: return variables, or None"
     return None
 
 
 def _bpmn(outcome: Bpmn, context: JobContext, definition: Definition) -> str | None:
-    if outcome.code not in definition.error_codes:
+    if outcome.code not in definition.error_codes and ANY_CODE not in definition.error_codes:
         declared = _listed(definition.error_codes) or "none"
         return (
             f"it raised the BPMN error '{outcome.code}' ({outcome.message or 'no message'}) without declaring it; declared: {declared}. "

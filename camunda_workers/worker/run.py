@@ -5,32 +5,22 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager, suppress
-from datetime import timedelta
-from typing import Any
+from typing import Unpack
 
 import structlog
 
+from camunda_workers.worker.collector import calm_collector
 from camunda_workers.worker.gateway import JobGateway
-from camunda_workers.worker.middleware import Middleware
-from camunda_workers.worker.poller import Polling
 from camunda_workers.worker.router import Router
-from camunda_workers.worker.runner import DEFAULT_DRAIN, WorkerRunner
+from camunda_workers.worker.runner import RunnerOptions, WorkerRunner
 
 _log = structlog.get_logger("camunda_workers.worker")
 
 
 async def run_workers(
-    client: JobGateway,
-    routers: Iterable[Router],
-    *,
-    stop: asyncio.Event | None = None,
-    name: str | None = None,
-    drain_timeout: timedelta = DEFAULT_DRAIN,
-    polling: Polling | None = None,
-    middleware: Iterable[Middleware] = (),
-    resources: Mapping[Any, object] | None = None,
+    client: JobGateway, routers: Iterable[Router], *, stop: asyncio.Event | None = None, **options: Unpack[RunnerOptions]
 ) -> None:
     """Runs workers until SIGTERM or SIGINT comes or ``stop`` is set; then stops in order (see `WorkerRunner`).
 
@@ -40,19 +30,17 @@ async def run_workers(
         client: the way to the engine; an open `Client`.
         routers: the workers.
         stop: set it to stop.
-        name: the worker's name as the engine shows it.
-        drain_timeout: how long running jobs may take to end.
-        polling: how jobs are fetched.
-        middleware: around every job, outermost first.
-        resources: open resources by type, used instead of what routers provide.
+        options: see `camunda_workers.worker.runner.RunnerOptions`.
 
     Raises:
         ConfigurationError: two workers serve one job type, there is none, or a resource is provided by nobody.
     """
+    await run_until_stopped(WorkerRunner(client, routers, **options), stop)
+
+
+async def run_until_stopped(runner: WorkerRunner, stop: asyncio.Event | None = None) -> None:
+    """Runs a runner until SIGTERM or SIGINT comes or ``stop`` is set."""
     told = stop or asyncio.Event()
-    runner = WorkerRunner(
-        client, routers, name=name, drain_timeout=drain_timeout, polling=polling, middleware=middleware, resources=resources
-    )
 
     def on_signal(number: int) -> None:
         _log.info("runner.signal", signal=signal.Signals(number).name)
@@ -61,7 +49,7 @@ async def run_workers(
         told.set()
 
     # The handlers stay until everything is closed, so that the second signal is heard too.
-    with _signals(on_signal):
+    with _signals(on_signal), calm_collector():
         async with runner:
             waiting = [asyncio.ensure_future(told.wait()), asyncio.ensure_future(runner.wait())]
             try:

@@ -21,6 +21,7 @@ class _Call:
     context: contextvars.Context
     loop: asyncio.AbstractEventLoop
     done: asyncio.Future[_Ended]
+    deliver: Callable[[_Call, _Ended], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +55,16 @@ class Threads:
         loop = asyncio.get_running_loop()
         done: asyncio.Future[_Ended] = loop.create_future()
         self._busy += 1
-        done.add_done_callback(self._ended)
-        self._calls.put(_Call(function, contextvars.copy_context(), loop, done))
+        self._calls.put(_Call(function, contextvars.copy_context(), loop, done, self._ended))
         if self._started < min(self._busy, self._most):
             self._started += 1
             threading.Thread(target=_work, args=(self._calls,), name=f"{self._name}-{self._started}", daemon=True).start()
-        ended = await done
+        try:
+            ended = await done
+        except asyncio.CancelledError:
+            # The thread cannot be interrupted. Another one takes its place, or jobs to come would wait behind a function that hangs.
+            self._most += 1
+            raise
         if ended.error is not None:
             raise ended.error
         return ended.value
@@ -70,25 +75,31 @@ class Threads:
             self._calls.put(None)
         self._started = 0
 
-    def _ended(self, _: asyncio.Future[_Ended]) -> None:
+    def _ended(self, call: _Call, ended: _Ended) -> None:
         self._busy -= 1
+        if call.done.done():
+            self._most -= 1
+        else:
+            call.done.set_result(ended)
 
 
 def _work(calls: _Queue) -> None:
     while (call := calls.get()) is not None:
+        if call.done.cancelled():
+            ended = _Ended()  # nobody waits for it any more
+        else:
+            ended = _called(call)
         try:
-            ended = _Ended(value=call.context.run(call.function))
-        except BaseException as error:
-            # Anything at all, SystemExit included, belongs to the job and not to the thread.
-            ended = _Ended(error=error)
-        try:
-            call.loop.call_soon_threadsafe(_deliver, call.done, ended)
+            call.loop.call_soon_threadsafe(call.deliver, call, ended)
         except RuntimeError:
             # The loop is closed: nobody waits any more.
             return
         del call, ended
 
 
-def _deliver(done: asyncio.Future[_Ended], ended: _Ended) -> None:
-    if not done.done():
-        done.set_result(ended)
+def _called(call: _Call) -> _Ended:
+    try:
+        return _Ended(value=call.context.run(call.function))
+    except BaseException as error:
+        # Anything at all, SystemExit included, belongs to the job and not to the thread.
+        return _Ended(error=error)

@@ -38,6 +38,8 @@ class Asked:
     worker: str
     max_jobs: int
     fetch_variables: tuple[str, ...]
+    request_timeout: timedelta = timedelta(0)
+    tenant_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,13 @@ class JobEngine:
     extended: list[tuple[int, timedelta]] = field(default_factory=list[tuple[int, timedelta]])
     active: dict[int, pb.ActivatedJob] = field(default_factory=dict[int, pb.ActivatedJob])
     hands_out_too_many: int = 0
+    pushes: bool = True
+    """Whether new jobs go to open streams first."""
+    most_pushed: int = 0
+    """The most jobs that waited in one stream for their worker."""
+    _streams: dict[str, list[asyncio.Queue[pb.ActivatedJob | EngineError]]] = field(
+        default_factory=lambda: defaultdict[str, list[asyncio.Queue[pb.ActivatedJob | EngineError]]](list)
+    )
     _queues: dict[str, deque[pb.ActivatedJob]] = field(default_factory=lambda: defaultdict[str, deque[pb.ActivatedJob]](deque))
     _scripts: dict[str, deque[EngineError | Lost | None]] = field(
         default_factory=lambda: defaultdict[str, deque[EngineError | Lost | None]](deque)
@@ -82,9 +91,28 @@ class JobEngine:
             "elementInstanceKey": 2000 + self._keys,
             "deadline": int((time.time() + 60) * 1000),
         }
-        self._queues[job_type].append(pb.ActivatedJob(**(values | fields)))
-        self._more.set()
+        self.deliver(pb.ActivatedJob(**(values | fields)))
         return self._keys
+
+    def deliver(self, job: pb.ActivatedJob) -> None:
+        """Makes a job available: to a stream with room, otherwise to polls."""
+        stream = next((queue for queue in self._streams[job.type] if queue.qsize() < 8), None)
+        if self.pushes and stream is not None:
+            self.active[job.key] = job
+            stream.put_nowait(job)
+            self.most_pushed = max(self.most_pushed, stream.qsize())
+        else:
+            self._queues[job.type].append(job)
+            self._more.set()
+
+    def streams(self, job_type: str) -> int:
+        """Open streams."""
+        return len(self._streams[job_type])
+
+    def break_streams(self, job_type: str, error: EngineError) -> None:
+        """Ends every open stream of a type with an error."""
+        for queue in self._streams[job_type]:
+            queue.put_nowait(error)
 
     def script(self, call: str, *errors: EngineError | Lost | None) -> None:
         """What the next calls answer: an error, an executed command whose answer is lost, or ``None`` for as usual."""
@@ -112,9 +140,10 @@ class JobEngine:
         max_jobs: int,
         fetch_variables: Sequence[str] = (),
         request_timeout: timedelta,
+        tenant_ids: Sequence[str] | None = None,
     ) -> Sequence[pb.ActivatedJob]:
         """Long polling."""
-        self.asked.append(Asked(type, worker, max_jobs, tuple(fetch_variables)))
+        self.asked.append(Asked(type, worker, max_jobs, tuple(fetch_variables), request_timeout, tuple(tenant_ids or ())))
         self._answer("activate_jobs")
         queue = self._queues[type]
         try:
@@ -129,11 +158,31 @@ class JobEngine:
         return jobs
 
     async def stream_jobs(
-        self, type: str, *, worker: str, timeout: timedelta, fetch_variables: Sequence[str] = ()
+        self,
+        type: str,
+        *,
+        worker: str,
+        timeout: timedelta,
+        fetch_variables: Sequence[str] = (),
+        tenant_ids: Sequence[str] | None = None,
     ) -> AsyncIterator[pb.ActivatedJob]:
-        """Not used by these tests."""
-        raise NotImplementedError
-        yield pb.ActivatedJob()
+        """Pushes jobs; what is unread when the stream ends goes back."""
+        self._answer("stream_jobs")
+        queue: asyncio.Queue[pb.ActivatedJob | EngineError] = asyncio.Queue()
+        self._streams[type].append(queue)
+        try:
+            while True:
+                job = await queue.get()
+                if isinstance(job, EngineError):
+                    raise job
+                yield job
+        finally:
+            self._streams[type].remove(queue)
+            while not queue.empty():
+                left = queue.get_nowait()
+                if isinstance(left, pb.ActivatedJob):
+                    self._queues[type].append(left)
+                    self._more.set()
 
     async def complete_job(self, job_key: int, variables: Mapping[str, Any] | None = None, *, result: pb.JobResult | None = None) -> None:
         """Ends a job well."""

@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "camunda_workers"
 LAYERS: list[set[str]] = [
-    {"errors", "clock", "settings", "logs"},
+    {"errors", "clock", "settings", "project", "logs"},
     {"client"},
     {"events"},
     {"engine"},
@@ -32,7 +32,7 @@ NEVER = {
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "proto" not in path.parts)
 PUBLIC = PACKAGE / "__init__.py"  # re-exports from wherever the public names are
-EXTRAS_OF = {"engine": {"embedded"}, "ai": {"ai"}, "inbox": {"inbox"}, "testing": {"embedded"}}
+EXTRAS_OF = {"engine": {"embedded"}, "ai": {"ai"}, "inbox": {"inbox"}, "testing": {"embedded", "testing"}}
 """Packages that are an optional part as a whole: they may import its libraries at once, all others only inside functions."""
 
 

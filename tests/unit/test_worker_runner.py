@@ -21,7 +21,7 @@ from camunda_workers.errors import BackPressure, EngineUnavailable, PermissionDe
 from camunda_workers.worker.poller import Polling
 from tests.support.job_gateway import JobEngine, eventually
 
-QUICK = Polling(request_timeout=timedelta(seconds=5), back_off=BackOff(first=0.002, longest=0.01))
+QUICK = Polling(request_timeout=timedelta(seconds=5), back_off=BackOff(first=0.002, longest=0.01), streaming=False)
 
 
 @worker("greet")

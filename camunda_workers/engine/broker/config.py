@@ -16,8 +16,8 @@ from camunda_workers.errors import ConfigurationError, SetupError
 
 LOOPBACK = "127.0.0.1"
 HEAP_MB = 768
-CONFIGURATION = "broker.json"
-"""The configuration file's name in the data folder. It is JSON, which is YAML too, the form that the broker reads."""
+CONFIGURATION = "broker.yaml"
+"""The configuration file's name in the data folder. Its content is JSON, which is YAML as well."""
 
 KEPT_VARIABLES = frozenset({"CAMUNDA_LICENSE_KEY", "ZEEBE_LOG_LEVEL", "ATOMIX_LOG_LEVEL"})
 _CONFIGURING = re.compile(r"(ZEEBE|CAMUNDA|ATOMIX|OPERATE|TASKLIST|SPRING|SERVER|MANAGEMENT|LOGGING)_")

@@ -33,8 +33,10 @@ class Diary:
 
     def ended(self, what: str, lines: int = 12) -> EngineFailure:
         """The error for a broker that is not as it should be, with the last lines of its log."""
-        last = [line for line in self.text().splitlines() if line.strip()][-lines:]
-        said = "\n  ".join(line.strip()[:300] for line in last) or "(nothing)"
+        written = [line.strip()[:300] for line in self.text().splitlines()]
+        # Of a stack trace, what was thrown tells more than where.
+        telling = [line for line in written if line and not line.startswith(("at ", "... "))]
+        said = "\n  ".join(telling[-lines:]) or "(nothing)"
         return EngineFailure(f"{what}. Its last words ({self.log}):\n  {said}")
 
     @staticmethod

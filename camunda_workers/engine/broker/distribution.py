@@ -77,7 +77,7 @@ def distribution_folder(version: str, cache_dir: Path) -> Path:
         raise ConfigurationError(
             f"'{version}' is not a version of Zeebe: give one like 8.6.0 (CAMUNDA_WORKERS_BROKER_VERSION or --version)"
         )
-    return cache_dir / f"broker-{version}" / f"{ARTIFACT}-{version}"
+    return cache_dir / "brokers" / f"{ARTIFACT}-{version}"
 
 
 def ensure_distribution(version: str, cache_dir: Path, progress: Progress | None = None, *, repository: str | None = None) -> Path:
@@ -88,7 +88,7 @@ def ensure_distribution(version: str, cache_dir: Path, progress: Progress | None
 
     Args:
         version: the broker's version.
-        cache_dir: it goes to ``<cache_dir>/broker-<version>``.
+        cache_dir: it goes to ``<cache_dir>/brokers/camunda-zeebe-<version>``.
         progress: told about every byte; by default one line per step goes to stderr.
         repository: root of a Maven repository to use instead of the one jgo is set up for.
 

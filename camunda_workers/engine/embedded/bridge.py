@@ -179,6 +179,7 @@ class Bridge:
         self._ids = itertools.count(1)
         self._writer: Any = None
         self._closed: EngineError | None = None
+        self._refusal: EngineError | None = None
         self._types: dict[tuple[str, str], tuple[Any, Any, Any]] = {}
         self.response_writer: Any = _response_writer_class()(self._waiting)
 
@@ -204,6 +205,10 @@ class Bridge:
         """Write a command whose answer nobody waits for."""
         self._write(command, None)
 
+    def refuse(self, error: EngineError | None) -> None:
+        """Refuse commands with this error until told otherwise (None)."""
+        self._refusal = error
+
     def close(self, error: EngineError | None = None) -> None:
         """Fail whatever is under way and everything that comes."""
         self._closed = error or EngineUnavailable("the engine was stopped")
@@ -212,6 +217,8 @@ class Bridge:
     def _write(self, command: Command, request: int | None) -> None:
         if self._closed is not None:
             raise type(self._closed)(*self._closed.args)
+        if self._refusal is not None and request is not None:
+            raise type(self._refusal)(*self._refusal.args)
         value_type, intent, record = self._type(command.value_type, command.intent)
         try:
             packed = msgpack.packb(dict(command.value))

@@ -14,11 +14,15 @@ from camunda_workers.errors import ConfigurationError, EngineUnavailable, Missin
 from camunda_workers.settings import Settings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from camunda_workers.engine.embedded.bridge import Bridge
+    from camunda_workers.engine.embedded.durable.keeper import Keeper
+    from camunda_workers.engine.embedded.homes import Home, State
     from camunda_workers.engine.embedded.job_push import JobDispatch
     from camunda_workers.engine.embedded.records import LogRecords
     from camunda_workers.engine.embedded.time import EngineClock, VirtualTime
-    from camunda_workers.engine.embedded.wiring import State, Wired
+    from camunda_workers.engine.embedded.wiring import Wired
     from camunda_workers.events import EventLog, ReadModel
 
 T = TypeVar("T")
@@ -33,25 +37,32 @@ class EmbeddedEngine:
     setup`` builds); each further one takes some 40 ms. Any number can run side by side. The gateway listens on loopback only.
 
     Args:
-        state: ``memory`` (fastest start, for tests) or ``rocksdb`` (stays fast with thousands of open instances).
+        data: a folder in which everything is kept: the engine goes on from there after a stop or a kill. None keeps nothing.
+        state: without ``data``: ``memory`` (fastest start, for tests) or ``rocksdb`` (stays fast with thousands of open instances).
         grpc_port: port of the gRPC gateway; 0 takes a free one.
         rest_port: port of the REST API; 0 takes a free one, None serves no REST.
         log: an event log that follows the engine while it runs; without one, searches are answered from a log in memory.
+        snapshot_interval: seconds between snapshots of a durable engine; a restart replays at most this much.
         settings: where the engine's files are and how the virtual machine starts.
     """
 
     def __init__(
         self,
         *,
+        data: Path | None = None,
         state: State = "memory",
         grpc_port: int = 0,
         rest_port: int | None = None,
         log: EventLog | None = None,
+        snapshot_interval: float = 300.0,
         settings: Settings | None = None,
     ) -> None:
         if state not in ("memory", "rocksdb"):
             raise ConfigurationError(f"state is 'memory' or 'rocksdb', not {state!r}")
         self._state: State = state
+        self._data = data
+        self._snapshot_interval = snapshot_interval
+        self._keeper: Keeper | None = None
         self._ports = (grpc_port, rest_port)
         self._settings = settings or Settings()
         self._wired: Wired | None = None
@@ -87,23 +98,23 @@ class EmbeddedEngine:
         from camunda_workers.engine.embedded.wiring import wire
 
         loop = asyncio.get_running_loop()
+        home = await asyncio.to_thread(self._open_home, loop)
         bridge = self._bridge = Bridge(loop)
         dispatch = self._dispatch = JobDispatch(loop, lambda key: bridge.send(commands.yield_job(key)))
         wiring = asyncio.ensure_future(
-            asyncio.to_thread(wire, state=self._state, response_writer=bridge.response_writer, job_streamer=dispatch.streamer)
+            asyncio.to_thread(wire, home, response_writer=bridge.response_writer, job_streamer=dispatch.streamer)
         )
         # Java starts the engine on its own thread while Python reads the gateway's modules: a quarter of a cold start.
         await asyncio.sleep(0)
         from camunda_workers.engine.embedded.grpc_gateway.server import start_gateway
         from camunda_workers.engine.embedded.records import LogRecords
-        from camunda_workers.engine.embedded.time import VirtualTime
 
         self._wired, writer = await wiring
         _open.add(self)
         try:
             bridge.attach(writer)
             self._records = LogRecords(self._wired.log, loop)
-            self._time = VirtualTime(self._wired, self._records, dispatch.served_types)
+            self._time = await self._open_time(home, bridge, dispatch)
             server, port = await start_gateway(bridge, dispatch, self._ports[0])
             self._servers.append(server)
             await self._follower.start(self._records)
@@ -119,6 +130,36 @@ class EmbeddedEngine:
             raise
         return self
 
+    def _open_home(self, loop: asyncio.AbstractEventLoop) -> Home:
+        if self._data is None:
+            from camunda_workers.engine.embedded.homes import MemoryHome
+
+            return MemoryHome(self._state)
+        from camunda_workers.engine.embedded.durable.home import DurableHome
+
+        def on_trouble(reason: str | None) -> None:
+            loop.call_soon_threadsafe(lambda: self._keeper and self._keeper.trouble(reason))
+
+        return DurableHome(self._data, self._settings.engine_version, on_trouble)
+
+    async def _open_time(self, home: Home, bridge: Bridge, dispatch: JobDispatch) -> VirtualTime:
+        from camunda_workers.engine.embedded.durable.home import DurableHome
+        from camunda_workers.engine.embedded.time import VirtualTime
+
+        wired, records = self._running(self._wired), self._running(self._records)
+        if not isinstance(home, DurableHome):
+            return VirtualTime(wired, records, dispatch.served_types)
+        from camunda_workers.engine.embedded.durable.keeper import Keeper
+
+        facts = None if home.snapshot is None else home.snapshot.facts
+        offset, on_jump = home.clock_offset, home.remember_offset
+        time = VirtualTime(wired, records, dispatch.served_types, offset=offset, on_jump=on_jump, remembered=facts)
+        self._keeper = Keeper(home, wired.processor, time, bridge, self._follower.exported, self._snapshot_interval)
+        self._keeper.start()
+        while not await time.is_idle():  # replay: nothing is served before the state is what the log says
+            await asyncio.sleep(0.005)
+        return time
+
     async def stop(self) -> None:
         """Stop the gateway and the engine; whatever is under way is answered with "unavailable". Safe to call twice."""
         wired, self._wired = self._wired, None
@@ -132,6 +173,9 @@ class EmbeddedEngine:
             await server.stop(None)
         self._servers.clear()
         await self._follower.stop()
+        if self._keeper is not None:
+            await self._keeper.stop()
+            self._keeper = None
         if self._records is not None:
             self._records.close()
         if self._time is not None:

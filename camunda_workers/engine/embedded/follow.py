@@ -48,6 +48,10 @@ class LogFollower:
             await self._pump.catch_up()
             return self._model
 
+    def exported(self) -> int | None:
+        """Return how far a given log has followed; None when there is none."""
+        return None if self._given is None else (0 if self._pump is None else self._pump.position)
+
     async def stop(self) -> None:
         """Copy what is left and let go; the engine's records must still be readable."""
         if self._running is not None:

@@ -1,4 +1,4 @@
-"""What the engine waits for: timers, back-offs and deadlines by due time, and jobs that somebody holds or could take.
+"""What the engine waits for: timers, back-offs, deadlines and the end of messages by due time, and jobs that somebody holds or could take.
 
 Fed from the log alone, so it is exact: an entry is there from the record that created it to the record that ended it. Virtual time
 jumps from one due time to the next by it, and "settled" means by it that nothing is left that a running worker would do.
@@ -16,14 +16,17 @@ from camunda_workers.engine.embedded.documents import unpack
 from camunda_workers.engine.embedded.java import zeebe
 from camunda_workers.engine.embedded.wiring import TIMEOUT_CHECK_MS
 
-_RELEVANT = {"JOB", "JOB_BATCH", "TIMER", "INCIDENT"}
+MESSAGE_CHECK_MS = 60_000
+"""How often the engine throws away messages past their time to live: until then their ids are taken."""
+
+_RELEVANT = {"JOB", "JOB_BATCH", "TIMER", "INCIDENT", "MESSAGE"}
 _OVER = {"COMPLETED", "CANCELED", "ERROR_THROWN"}
 _BACK_TO_WORKERS = {"TIMED_OUT", "YIELDED", "RECURRED_AFTER_BACKOFF"}
 
 
 @dataclass(slots=True)
 class Horizon:
-    """A fold over TIMER, JOB, JOB_BATCH and INCIDENT events.
+    """A fold over TIMER, JOB, JOB_BATCH, INCIDENT and MESSAGE events.
 
     Attributes:
         due: due times (milliseconds since the epoch) by entry.
@@ -64,8 +67,23 @@ class Horizon:
                 self.due["deadline", job_key] = job["deadline"] + TIMEOUT_CHECK_MS
         elif value_type == "INCIDENT" and intent == "RESOLVED" and value["jobKey"] in self.stuck:
             self.free[value["jobKey"]] = self.stuck.pop(value["jobKey"])
+        elif value_type == "MESSAGE" and intent == "PUBLISHED":
+            self.due["message", key] = value["deadline"] + MESSAGE_CHECK_MS
+        elif value_type == "MESSAGE" and intent == "EXPIRED":
+            self.due.pop(("message", key), None)
         elif value_type == "JOB":
             self._job(intent, key, value)
+
+    def to_facts(self) -> dict[str, Any]:
+        """Return it as JSON can hold it."""
+        due = [[kind, key, time] for (kind, key), time in self.due.items()]
+        jobs = {name: [[key, kind] for key, kind in getattr(self, name).items()] for name in ("free", "held", "stuck")}
+        return {"due": due, **jobs}
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any]) -> Horizon:
+        """Make it from what :meth:`to_facts` returned."""
+        return cls({(kind, key): time for kind, key, time in facts["due"]}, *(dict(facts[name]) for name in ("free", "held", "stuck")))
 
     def _job(self, intent: str, key: int, value: Mapping[str, Any]) -> None:
         if intent == "CREATED" or intent in _BACK_TO_WORKERS:
@@ -95,11 +113,16 @@ class Horizon:
 class HorizonReader:
     """Feeds a horizon from the engine's log; reads only the headers of records that do not matter to it."""
 
-    def __init__(self, log: Any) -> None:
+    def __init__(self, log: Any, remembered: Mapping[str, Any] | None = None) -> None:
         self.horizon = Horizon()
         self.position = 0
         self._reader: Any = log.newLogStreamReader()
-        self._reader.seekToFirstEvent()
+        if remembered:
+            self.horizon = Horizon.from_facts(remembered["horizon"])
+            self.position = int(remembered["horizon_position"])
+            self._reader.seekToNextEvent(jpype.JLong(self.position))
+        else:
+            self._reader.seekToFirstEvent()
         self._metadata: Any = zeebe("protocol.impl.record.RecordMetadata")()
         self._buffer: Any = jpype.JClass("org.agrona.concurrent.UnsafeBuffer")
 

@@ -55,3 +55,21 @@ def read_buffer(buffer: Any) -> bytes:
     target = jpype.JArray(jpype.JByte)(length)
     buffer.getBytes(0, target)
     return bytes(memoryview(target).cast("B"))
+
+
+@functools.cache
+def _meters_class() -> Any:
+    @jpype.JImplements("java.util.function.Supplier")
+    class Meters:
+        """Counters for whoever asks; nothing reads them."""
+
+        @jpype.JOverride
+        def get(self) -> Any:
+            return java_class("io.micrometer.core.instrument.simple.SimpleMeterRegistry")()
+
+    return Meters
+
+
+def meter_supplier() -> Any:
+    """Return a supplier of meter registries."""
+    return _meters_class()()

@@ -20,7 +20,6 @@ from camunda_workers.engine.embedded.commands import DEFAULT_TENANT
 from camunda_workers.engine.embedded.documents import unpack
 from camunda_workers.engine.embedded.java import ZEEBE, java_class, read_writer, to_java_buffer, zeebe
 
-
 _BETWEEN_POLLS = 1.0
 """Seconds for which a type counts as served after its last poll ended."""
 

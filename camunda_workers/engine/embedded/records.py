@@ -8,8 +8,8 @@ from typing import Any
 
 import jpype
 
+from camunda_workers.engine.embedded.homes import PARTITION
 from camunda_workers.engine.embedded.java import ZEEBE, zeebe
-from camunda_workers.engine.embedded.wiring import PARTITION
 
 
 @functools.cache

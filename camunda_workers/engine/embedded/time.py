@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,8 +19,10 @@ from camunda_workers.errors import DeadlineExceeded, EngineFailure, InvalidArgum
 class EngineClock:
     """The engine's time, as a :class:`camunda_workers.clock.Clock`."""
 
-    def __init__(self, clock: Any) -> None:
+    def __init__(self, clock: Any, offset: int = 0, on_jump: Callable[[int], None] | None = None) -> None:
         self._clock = clock
+        self._offset = offset
+        self._on_jump = on_jump
 
     def now(self) -> datetime:
         """Return the engine's time in UTC."""
@@ -33,23 +35,40 @@ class EngineClock:
 
     def jump(self, milliseconds: int) -> None:
         """Move the clock forward."""
+        self._offset += milliseconds
+        if self._on_jump is not None:
+            self._on_jump(self._offset)  # first remembered, then done: time never goes back over a restart
         self._clock.addTime(java_class("java.time.Duration").ofMillis(jpype.JLong(milliseconds)))
 
 
 class VirtualTime:
     """Moves an engine's clock and knows when the engine has nothing left to do."""
 
-    def __init__(self, wired: Any, records: LogRecords, served_types: Callable[[], set[str]]) -> None:
-        self.clock = EngineClock(wired.clock)
+    def __init__(
+        self,
+        wired: Any,
+        records: LogRecords,
+        served_types: Callable[[], set[str]],
+        *,
+        offset: int = 0,
+        on_jump: Callable[[int], None] | None = None,
+        remembered: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.clock = EngineClock(wired.clock, offset, on_jump)
         self._processor = wired.processor
         self._records = records
         self._served_types = served_types
-        self._reader = HorizonReader(wired.log)
+        self._reader = HorizonReader(wired.log, remembered)
         self._lock = asyncio.Lock()
 
     def close(self) -> None:
         """Let go of the log."""
         self._reader.close()
+
+    def remembered(self) -> dict[str, Any]:
+        """Return what a later run needs to go on from here without reading the log from its beginning."""
+        self._reader.catch_up()
+        return {"horizon": self._reader.horizon.to_facts(), "horizon_position": self._reader.position}
 
     async def is_idle(self) -> bool:
         """Whether the engine has processed everything that is in its log: exact, not a grace period."""

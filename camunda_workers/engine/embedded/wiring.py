@@ -6,19 +6,13 @@ This is the one place that names the engine's constructors; ``tests/contract`` n
 from __future__ import annotations
 
 import functools
-import shutil
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jpype
 
-from camunda_workers.engine.embedded.java import ZEEBE, construct_hidden, java_class, zeebe
-
-State = Literal["memory", "rocksdb"]
-
-PARTITION = 1
+from camunda_workers.engine.embedded.homes import PARTITION, Home
+from camunda_workers.engine.embedded.java import ZEEBE, java_class, zeebe
 
 TIMEOUT_CHECK_MS = 1000
 """How often the engine looks for jobs past their deadline: a timeout shows at most this much later."""
@@ -45,23 +39,19 @@ class Wired:
     log: Any
     processor: Any
     _scheduler: Any
-    _database: Any
-    _folder: Path | None
+    _home: Home
 
     def close(self) -> None:
         """Stop the engine and let go of what it holds; blocks a few milliseconds."""
         self.processor.closeAsync().join()
         self.log.close()
-        self._database.close()
+        self._home.close()
         self._scheduler.stop()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
 
 
 class _Proxies(NamedTuple):
     loopback: Any
     processors: Any
-    meters: Any
     idling: Any
 
 
@@ -106,32 +96,12 @@ def _proxies() -> _Proxies:
             )
 
     @jpype.JImplements("java.util.function.Supplier")
-    class Meters:
-        @jpype.JOverride
-        def get(self) -> Any:
-            return java_class("io.micrometer.core.instrument.simple.SimpleMeterRegistry")()
-
-    @jpype.JImplements("java.util.function.Supplier")
     class Idling:
         @jpype.JOverride
         def get(self) -> Any:
             return java_class("org.agrona.concurrent.BackoffIdleStrategy")(10, 5, jpype.JLong(1_000), jpype.JLong(_LONGEST_PARK_NS))
 
-    return _Proxies(Loopback, Processors, Meters, Idling)
-
-
-def _database(state: State) -> tuple[Any, Path | None]:
-    if state == "memory":
-        return zeebe("process.test.engine.db.InMemoryDbFactory")().createDb(), None
-    folder = Path(tempfile.mkdtemp(prefix="camunda-workers-"))
-    settings = zeebe("db.AccessMetricsConfiguration")
-    factory = zeebe("db.impl.rocksdb.ZeebeRocksDbFactory")(
-        zeebe("db.impl.rocksdb.RocksDbConfiguration")(),
-        zeebe("db.ConsistencyChecksSettings")(),
-        settings(zeebe("db.AccessMetricsConfiguration$Kind").NONE, PARTITION),
-        _proxies().meters(),
-    )
-    return factory.createDb(java_class("java.io.File")(str(folder / "runtime"))), folder
+    return _Proxies(Loopback, Processors, Idling)
 
 
 @functools.cache
@@ -143,11 +113,11 @@ def _quieten() -> Any:
     return logger
 
 
-def wire(*, state: State, response_writer: Any, job_streamer: Any) -> tuple[Wired, Any]:
+def wire(home: Home, *, response_writer: Any, job_streamer: Any) -> tuple[Wired, Any]:
     """Build and start an engine.
 
     Args:
-        state: where its state lives; ``memory`` starts faster and is for tests, ``rocksdb`` stays fast with thousands of open instances.
+        home: where its log and state live; closed with the engine.
         response_writer: a ``CommandResponseWriter``.
         job_streamer: a ``JobStreamer``.
 
@@ -157,18 +127,19 @@ def wire(*, state: State, response_writer: Any, job_streamer: Any) -> tuple[Wire
     proxies = _proxies()
     _quieten()
     clock = zeebe("scheduler.clock.ControlledActorClock")()
+    clock.addTime(java_class("java.time.Duration").ofMillis(jpype.JLong(home.clock_offset)))
+    clock.update()
     builder = zeebe("scheduler.ActorScheduler").newActorScheduler().setActorClock(clock).setIdleStrategySupplier(proxies.idling())
     scheduler = builder.setCpuBoundActorThreadCount(1).setIoBoundActorThreadCount(1).build()
     scheduler.start()
     meters = java_class("io.micrometer.core.instrument.simple.SimpleMeterRegistry")()
     log_builder = zeebe("logstreams.log.LogStream").builder().withPartitionId(PARTITION).withClock(clock).withMeterRegistry(meters)
-    log = log_builder.withLogStorage(construct_hidden("process.test.engine.InMemoryLogStorage")).build()
+    log = log_builder.withLogStorage(home.log_storage).build()
     writer = log.newLogStreamWriter()
     loopback = proxies.loopback()
     loopback.writer = log.newLogStreamWriter()
     security = java_class("io.camunda.security.configuration.SecurityConfiguration")()
     security.getAuthorizations().setEnabled(False)
-    database, folder = _database(state)
     interval = java_class("java.time.Duration").ofMillis(TIMEOUT_CHECK_MS)
     configuration = zeebe("engine.EngineConfiguration")().setJobsTimeoutCheckerPollingInterval(interval)
     engine = zeebe("engine.Engine")(proxies.processors(loopback, job_streamer, security), configuration, security)
@@ -176,7 +147,7 @@ def wire(*, state: State, response_writer: Any, job_streamer: Any) -> tuple[Wire
         zeebe("stream.impl.StreamProcessor")
         .builder()
         .logStream(log)
-        .zeebeDb(database)
+        .zeebeDb(home.database)
         .commandResponseWriter(response_writer)
         .partitionCommandSender(loopback)
         .recordProcessors(java_class("java.util.List").of(engine))
@@ -186,4 +157,4 @@ def wire(*, state: State, response_writer: Any, job_streamer: Any) -> tuple[Wire
         .build()
     )
     processor.openAsync(False).join()
-    return Wired(clock, log, processor, scheduler, database, folder), writer
+    return Wired(clock, log, processor, scheduler, home), writer

@@ -67,6 +67,7 @@ class Wait:
     Attributes:
         optional: whether the case can also go on without it (a boundary event, an event sub-process).
         due: when it is due, where that is known.
+        position: where in the log it began, or changed last.
     """
 
     actor: Actor
@@ -77,6 +78,7 @@ class Wait:
     since: datetime
     due: datetime | None
     optional: bool
+    position: int = 0
 
 
 @dataclass(frozen=True, slots=True)

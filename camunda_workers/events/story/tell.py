@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -12,7 +13,7 @@ from camunda_workers.events.log import EventLog
 from camunda_workers.events.projections.definitions import resource_of
 from camunda_workers.events.record import Record, known_key
 from camunda_workers.events.story import flow, work
-from camunda_workers.events.story.model import CaseStory
+from camunda_workers.events.story.model import Actor, CaseStory, Wait
 from camunda_workers.events.story.telling import Telling
 from camunda_workers.events.story.waits import Waits
 
@@ -49,6 +50,17 @@ async def case_story(log: EventLog, business_id: str, *, now: datetime | None = 
     keys = await log.instances_of(business_id)
     if not keys:
         raise NotFound(await _not_found(log, business_id))
+    return await instances_story(log, keys, business_id=business_id, now=now, agent_job_types=agent_job_types)
+
+
+async def instances_story(
+    log: EventLog, keys: Collection[int], *, business_id: str = "", now: datetime | None = None, agent_job_types: Collection[str] = ()
+) -> CaseStory:
+    """Tell process instances by their keys, where there is no business id; arguments as for `case_story`.
+
+    Raises:
+        NotFound: the log has no record of any of them.
+    """
     found = [record async for record in log.records(process_instance_keys=keys)]
     sources = {record.source_position for record in found if record.value_type == "VARIABLE"}
     telling = Telling(await _diagrams(log, found), frozenset(agent_job_types), await log.positions_of("VARIABLE_DOCUMENT", sources))
@@ -57,6 +69,8 @@ async def case_story(log: EventLog, business_id: str, *, now: datetime | None = 
         if record.is_event and (teller := TELLERS.get(record.value_type)) is not None:
             teller(telling, record)
             waits.hear(record)
+    if not found:
+        raise NotFound(f"the event log {log.database.name} has no record of the process instances {', '.join(map(str, keys))}")
     # An engine with a virtual clock can be ahead of ours.
     told_at = max(now or datetime.now(UTC), found[-1].time)
     instances = tuple(telling.instances.values())
@@ -71,8 +85,17 @@ async def case_story(log: EventLog, business_id: str, *, now: datetime | None = 
         told_at=told_at,
         instances=instances,
         steps=tuple(telling.steps),
-        waits=waits.now(),
+        waits=tuple([await _asked_for(log, wait) for wait in waits.now()]),
     )
+
+
+async def _asked_for(log: EventLog, wait: Wait) -> Wait:
+    """Say of a job that no worker has asked for its type: none is running, or the type is misspelt. One that is busy has asked before."""
+    if wait.actor not in {Actor.SERVICE, Actor.AGENT} or wait.who is None or await log.is_asked_for(wait.who, after=wait.position):
+        return wait
+    if await log.is_asked_for(wait.who):
+        return replace(wait, what=f"{wait.what}, but none has asked for such a job since")
+    return replace(wait, what=f"{wait.what}, but none has ever asked for such a job: start one, or correct the job type")
 
 
 async def _diagrams(log: EventLog, found: list[Record]) -> dict[int, Diagram]:

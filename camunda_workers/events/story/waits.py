@@ -99,5 +99,6 @@ class Waits:
             what=what,
             since=known.since if known is not None else record.time,
             due=due,
+            position=record.position,
             optional=actor in {Actor.TIMER, Actor.MESSAGE} and bool(element.type) and element.type not in _AWAITED,
         )

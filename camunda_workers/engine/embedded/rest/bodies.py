@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, NoReturn, cast
 
 from starlette.requests import Request
@@ -13,6 +15,9 @@ from camunda_workers.engine.embedded.rest.problem import BadRequest
 
 MAX_BODY = 5 * 1024 * 1024
 """Bytes; the engine's own limit is 4 MB a command."""
+
+_MOMENT = re.compile(r"(?P<moment>\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))(\[[\w/+-]+\])?", re.ASCII)
+"""RFC 3339; seconds may be left out and a zone's name added, for Java reads both."""
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -62,7 +67,8 @@ def as_key(value: Any, name: str) -> int:
     try:
         key = int(value)
     except (TypeError, ValueError):
-        raise BadRequest(f"The provided {name} '{value}' is not a valid key. Expected a numeric value. Did you pass an entity id instead of an entity key?.") from None
+        hint = "Expected a numeric value. Did you pass an entity id instead of an entity key?."
+        raise BadRequest(f"The provided {name} '{value}' is not a valid key. {hint}") from None
     if isinstance(value, bool) or not 0 < key < 2**63:
         raise BadRequest(f"The provided {name} '{value}' is not a valid key.")
     return key
@@ -78,6 +84,26 @@ def text(body: Mapping[str, Any], name: str, *, required: bool = False) -> str:
     if not isinstance(value, str):
         raise BadRequest(f"Request property [{name}] cannot be parsed: expected a string")
     return value
+
+
+def moment(body: Mapping[str, Any], name: str) -> str:
+    """Return a date and time with its offset, as text; absent or null is empty."""
+    value = text(body, name)
+    if value and not _is_moment(value):
+        reason = "cannot be parsed as a date according to RFC 3339, section 5.6"
+        raise BadRequest(f"The provided {name} '{value}' {reason}: give date, time and offset, for example 2030-05-01T12:00:00Z.")
+    return value
+
+
+def _is_moment(value: str) -> bool:
+    found = _MOMENT.fullmatch(value)
+    if found is None:
+        return False
+    try:
+        datetime.fromisoformat(found["moment"])
+    except ValueError:
+        return False
+    return True
 
 
 def whole(body: Mapping[str, Any], name: str, default: int) -> int:

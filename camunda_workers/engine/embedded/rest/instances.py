@@ -84,10 +84,7 @@ def _form(meta: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-_CREATE = (
-    "processDefinitionId processDefinitionVersion processDefinitionKey variables tenantId operationReference startInstructions"
-    " runtimeInstructions awaitCompletion fetchVariables requestTimeout tags"
-).split()
+_CREATE = ["processDefinitionId", "processDefinitionVersion", "processDefinitionKey", "variables", "tenantId", "operationReference", "startInstructions", "runtimeInstructions", "awaitCompletion", "fetchVariables", "requestTimeout", "tags"]
 
 
 async def create_instance(request: Request) -> Response:

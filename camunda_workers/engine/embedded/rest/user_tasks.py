@@ -55,7 +55,7 @@ async def update(request: Request) -> Response:
             if not 0 <= changes[name] <= 100:
                 raise BadRequest("The value for priority is not within the range of 0 to 100.")
         else:
-            changes[name] = bodies.text(changeset, name)
+            changes[name] = bodies.moment(changeset, name)
     action = bodies.text(body, "action")
     if not changes and not action:
         raise BadRequest("No update data provided: give at least one of the changeset's fields or an action.")

@@ -1,0 +1,152 @@
+"""Draining a backlog from a real broker: ours beside a plain loop, pyzeebe, and Camunda's SDKs for Node and Python; one after the other, same broker.
+
+The SDKs are installed into the cache folder when they are not there yet; one that cannot be is left out, in words.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.contestants import VARIABLES
+from bench.result import Result
+from camunda_workers.client import Client, Resource
+from camunda_workers.engine.broker import BrokerEngine
+from camunda_workers.engine.broker.distribution import distribution_folder
+from camunda_workers.settings import Settings
+
+BACKLOG = 5_000
+SOME = {"pyzeebe": 1_000, "node": 3_000, "sdk": 150}
+"""The slow ones get fewer jobs, so that the run ends today; what is compared is jobs a second."""
+PEERS = Path(__file__).parent / "peers"
+LONGEST = 240.0
+
+
+def _cache() -> Path:
+    return Settings().cache_dir / "bench"
+
+
+def _node() -> str:
+    """Where the Node SDK's modules are; empty when they cannot be had."""
+    modules = _cache() / "node" / "node_modules"
+    if not (modules / "@camunda8" / "sdk").exists():
+        npm = shutil.which("npm")
+        if npm is None:
+            return ""
+        modules.parent.mkdir(parents=True, exist_ok=True)
+        command = [npm, "install", "--no-audit", "--no-fund", "--prefix", str(modules.parent), "@camunda8/sdk"]
+        if subprocess.run(command, capture_output=True, timeout=600, check=False).returncode:
+            return ""
+    return str(modules)
+
+
+def _sdk() -> str:
+    """A Python that has Camunda's SDK; empty when it cannot be had."""
+    python = _cache() / "sdk" / "bin" / "python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(python.parents[1])], check=True, timeout=120)
+        command = [str(python), "-m", "pip", "-q", "install", "camunda-orchestration-sdk"]
+        if subprocess.run(command, capture_output=True, timeout=600, check=False).returncode:
+            return ""
+    return str(python)
+
+
+def _command(name: str, engine: BrokerEngine, job_type: str, count: int) -> list[str]:
+    if name == "node":
+        node, modules = shutil.which("node"), _node()
+        return [node, str(PEERS / "drain.mjs"), modules, engine.grpc_address, job_type, str(count)] if node and modules else []
+    if name == "sdk":
+        python = _sdk()
+        return [python, str(PEERS / "sdk_drain.py"), engine.rest_address, job_type, str(count)] if python else []
+    return [sys.executable, "-m", "bench.contestants", name, engine.grpc_address, job_type, str(count)]
+
+
+def _diagram(job_type: str) -> bytes:
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?><bpmn:definitions xmlns:bpmn="http://www.omg.org/spec/BPMN/20100524/MODEL" '
+        'xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" id="d" targetNamespace="http://bpmn.io/schema/bpmn">'
+        f'<bpmn:process id="{job_type}" isExecutable="true"><bpmn:startEvent id="s"/><bpmn:sequenceFlow id="a" sourceRef="s" targetRef="t"/>'
+        f'<bpmn:serviceTask id="t"><bpmn:extensionElements><zeebe:taskDefinition type="{job_type}"/></bpmn:extensionElements></bpmn:serviceTask>'
+        '<bpmn:sequenceFlow id="b" sourceRef="t" targetRef="e"/><bpmn:endEvent id="e"/></bpmn:process></bpmn:definitions>'
+    ).encode()
+
+
+async def _fill(client: Client, job_type: str, count: int) -> None:
+    """Start so many instances; each waits at its one job."""
+    await client.deploy(Resource(f"{job_type}.bpmn", _diagram(job_type)))
+    left = iter(range(count))
+    variables = json.loads(VARIABLES)
+
+    async def start() -> None:
+        for _ in left:
+            await client.start(job_type, variables)
+
+    await asyncio.gather(*(start() for _ in range(32)))
+
+
+async def _drain(client: Client, engine: BrokerEngine, name: str, job_type: str) -> dict[str, float] | None:
+    """Jobs a second of one contestant, and its CPU milliseconds for each; nothing when it did not finish."""
+    count = SOME.get(name, BACKLOG)
+    command = await asyncio.to_thread(_command, name, engine, job_type, count)
+    if not command:
+        print(f"left out: {name} cannot be installed here", file=sys.stderr)
+        return None
+    await _fill(client, job_type, count)
+    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        async with asyncio.timeout(LONGEST):
+            out, err = await process.communicate()
+    except TimeoutError:
+        out, err = b"", b"not done in time"
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    lines = [line for line in out.splitlines() if line.startswith(b"{")]
+    if not lines:
+        said = err.decode(errors="replace").strip().splitlines()[-1:] or ["nothing"]
+        print(f"left out: {name} did not drain {count} jobs; it said: {said[0][:200]}", file=sys.stderr)
+        return None
+    took = json.loads(lines[-1])
+    print(f"    {name}: {count / took['seconds']:.1f} jobs/s, {took['cpu'] / count * 1000:.3f} ms CPU a job", file=sys.stderr)
+    return {"rate": count / took["seconds"], "cpu": took["cpu"] / count * 1000}
+
+
+async def _measure(rounds: int) -> dict[str, list[dict[str, float]]]:
+    found: dict[str, list[dict[str, float]]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        async with BrokerEngine(Path(folder)) as engine, Client(settings=Settings(grpc_address=engine.grpc_address)) as client:
+            await _fill(client, "warm-up", 1_000)
+            for number in range(rounds):
+                # The order turns round, so that nobody always meets the warmer broker.
+                names = ["ours", "plain"] if number % 2 == 0 else ["plain", "ours"]
+                for name in [*names, *(["node", "pyzeebe", "sdk"] if number == 0 else [])]:
+                    if (took := await _drain(client, engine, name, f"{name}-{number}")) is not None:
+                        found.setdefault(name, []).append(took)
+    return found
+
+
+def run() -> Iterator[Result]:
+    """Measure everything in this module."""
+    settings = Settings()
+    if not (distribution_folder(settings.broker_version, settings.cache_dir) / "bin" / "broker").exists():
+        print("left out: no broker distribution in the cache; camunda-workers engine start --engine broker fetches it", file=sys.stderr)
+        return
+    found = asyncio.run(_measure(rounds=3))
+    ours = statistics.median(one["rate"] for one in found["ours"])
+    for name, words, target in (
+        ("plain", "a plain grpc.aio loop", 0.95),
+        ("pyzeebe", "pyzeebe 4.7.0 at its defaults", 5.0),
+        ("node", "@camunda8/sdk (Node)", 1.5),
+        ("sdk", "camunda-orchestration-sdk", 5.0),
+    ):
+        if name in found:
+            peer = statistics.median(one["rate"] for one in found[name])
+            yield Result(f"drain a backlog of the real broker, beside {words}", "jobs/s", ours, target, at_most=False, peer=peer)

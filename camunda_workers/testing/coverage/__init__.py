@@ -1,0 +1,1 @@
+"""Which elements, flows, boundary events and decision rules tests executed."""

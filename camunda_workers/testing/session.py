@@ -1,0 +1,58 @@
+"""Opens the kit as the run's options say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from camunda_workers.errors import ConfigurationError
+from camunda_workers.events.recording import save_recording
+from camunda_workers.testing.embedded import EmbeddedGround
+from camunda_workers.testing.journal import Journal
+from camunda_workers.testing.kit import CamundaTest
+
+if TYPE_CHECKING:
+    from camunda_workers.testing.coverage.collect import Coverage
+    from camunda_workers.testing.ground import Ground
+
+
+@asynccontextmanager
+async def open_kit(
+    config: pytest.Config, *, name: str, coverage: Coverage | None = None, failed: Callable[[], bool] = lambda: False
+) -> AsyncIterator[CamundaTest]:
+    """A kit for one test.
+
+    Args:
+        config: the run's.
+        name: the test's, for recordings and isolation.
+        coverage: where to note what was executed.
+        failed: asked at the end whether the test failed.
+    """
+    folder: str | None = config.getoption("--camunda-record")
+
+    def on_close(journal: Journal) -> None:
+        if coverage is not None:
+            coverage.note(journal)
+        if folder is not None and failed():
+            save_recording(journal.lines, Path(folder) / f"{slug(name)}.records.jsonl.gz", name=name)
+
+    async with CamundaTest(await ground_of(config), timeout=config.getoption("--camunda-timeout"), on_close=on_close) as kit:
+        yield kit
+
+
+async def ground_of(config: pytest.Config) -> Ground:
+    """The engine that ``--camunda-engine`` names."""
+    wanted: str = config.getoption("--camunda-engine")
+    if wanted == "embedded":
+        return EmbeddedGround()
+    raise ConfigurationError(f"--camunda-engine={wanted}: there is embedded")
+
+
+def slug(name: str) -> str:
+    """A test's name as a file's name."""
+    return re.sub(r"[^\w.\-]+", "-", name).strip("-")[-150:]

@@ -1,0 +1,161 @@
+"""What the embedded engine leans on in Java: the list of it, and a reading of our sources that keeps the list complete."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from camunda_workers.engine import embedded
+
+ZEEBE = "io.camunda.zeebe."
+OWN = ("io.camunda.", "org.agrona.")
+"""Packages whose members are listed below; the JDK keeps its promises."""
+
+SURFACE: Mapping[str, Sequence[str]] = {
+    "io.camunda.search.clients.SearchClientsProxy": ["noop()"],
+    "io.camunda.security.auth.BrokerRequestAuthorizationConverter": ["new(SecurityConfiguration)"],
+    "io.camunda.security.configuration.AuthorizationsConfiguration": ["setEnabled(boolean)"],
+    "io.camunda.security.configuration.SecurityConfiguration": ["new()", "getAuthorizations()"],
+    "org.agrona.DirectBuffer": ["capacity()", "getBytes(int, byte[])", "getStringWithoutLengthUtf8(int, int)"],
+    "org.agrona.concurrent.BackoffIdleStrategy": ["new(long, long, long, long)"],
+    "org.agrona.concurrent.UnsafeBuffer": ["new(byte[])"],
+    ZEEBE + "db.AccessMetricsConfiguration": ["new(Kind, int)"],
+    ZEEBE + "db.AccessMetricsConfiguration$Kind": ["NONE"],
+    ZEEBE + "db.ConsistencyChecksSettings": ["new()"],
+    ZEEBE + "db.ZeebeDb": ["close()", "createSnapshot(File)"],
+    ZEEBE + "db.impl.rocksdb.RocksDbConfiguration": ["new()"],
+    ZEEBE + "db.impl.rocksdb.ZeebeRocksDbFactory": [
+        "new(RocksDbConfiguration, ConsistencyChecksSettings, AccessMetricsConfiguration, Supplier)", "createDb(File)",
+    ],
+    ZEEBE + "engine.Engine": ["new(TypedRecordProcessorFactory, EngineConfiguration, SecurityConfiguration)"],
+    ZEEBE + "engine.EngineConfiguration": ["new()", "setJobsTimeoutCheckerPollingInterval(Duration)"],
+    ZEEBE + "engine.processing.EngineProcessors": [
+        "createEngineProcessors(TypedRecordProcessorContext, int, SubscriptionCommandSender, InterPartitionCommandSender, FeatureFlags, "
+        "JobStreamer, SearchClientsProxy, BrokerRequestAuthorizationConverter)",
+    ],
+    ZEEBE + "engine.processing.message.command.SubscriptionCommandSender": ["new(int, InterPartitionCommandSender)"],
+    ZEEBE + "engine.processing.streamprocessor.TypedRecordProcessorContext": ["getPartitionId()"],
+    ZEEBE + "logstreams.log.LogAppendEntry": ["of(RecordMetadata, UnifiedRecordValue)", "of(long, RecordMetadata, UnifiedRecordValue)"],
+    ZEEBE + "logstreams.log.LogStream": [
+        "builder()", "close()", "newLogStreamReader()", "newLogStreamWriter()", "registerRecordAvailableListener(LogRecordAwaiter)",
+        "removeRecordAvailableListener(LogRecordAwaiter)",
+    ],
+    ZEEBE + "logstreams.log.LogStreamBuilder": [
+        "build()", "withClock(InstantSource)", "withLogStorage(LogStorage)", "withMeterRegistry(MeterRegistry)", "withPartitionId(int)",
+    ],
+    ZEEBE + "logstreams.log.LogStreamReader": ["close()", "hasNext()", "next()", "seekToFirstEvent()", "seekToNextEvent(long)"],
+    ZEEBE + "logstreams.log.LogStreamWriter": ["tryWrite(WriteContext, LogAppendEntry)"],
+    ZEEBE + "logstreams.log.LoggedEvent": [
+        "getKey()", "getPosition()", "getValueBuffer()", "getValueLength()", "getValueOffset()", "readMetadata(BufferReader)",
+    ],
+    ZEEBE + "logstreams.log.WriteContext": ["internal()", "interPartition()"],
+    ZEEBE + "logstreams.storage.LogStorage$AppendListener": ["onWrite(long, long)", "onCommit(long, long)"],
+    ZEEBE + "logstreams.storage.LogStorage$CommitListener": ["onCommit()"],
+    ZEEBE + "msgpack.value.StringValue": ["new(String)"],
+    ZEEBE + "process.test.engine.InMemoryLogStorage": ["new()"],
+    ZEEBE + "process.test.engine.db.InMemoryDbFactory": ["new()", "createDb()"],
+    ZEEBE + "protocol.impl.record.CopiedRecord": ["toJson()"],
+    ZEEBE + "protocol.impl.record.RecordMetadata": [
+        "new()", "authorization(AuthInfo)", "getIntent()", "getRecordType()", "getValueType()", "intent(Intent)", "operationReference(long)",
+        "recordType(RecordType)", "requestId(long)", "requestStreamId(int)", "valueType(ValueType)",
+    ],
+    ZEEBE + "protocol.impl.record.UnifiedRecordValue": ["wrap(DirectBuffer)"],
+    ZEEBE + "protocol.impl.stream.job.ActivatedJob": ["jobKey()", "jobRecord()"],
+    ZEEBE + "protocol.impl.stream.job.JobActivationPropertiesImpl": [
+        "new()", "setFetchVariables(Collection)", "setTenantIds(Collection)", "setTimeout(long)", "setWorker(DirectBuffer, int, int)",
+    ],
+    ZEEBE + "protocol.record.RecordType": ["COMMAND", "COMMAND_REJECTION", "EVENT"],
+    ZEEBE + "protocol.record.ValueType": ["valueOf(String)"],
+    ZEEBE + "scheduler.ActorScheduler": ["newActorScheduler()", "start()", "stop()"],
+    ZEEBE + "scheduler.ActorScheduler$ActorSchedulerBuilder": [
+        "build()", "setActorClock(ActorClock)", "setCpuBoundActorThreadCount(int)", "setIdleStrategySupplier(Supplier)",
+        "setIoBoundActorThreadCount(int)",
+    ],
+    ZEEBE + "scheduler.clock.ControlledActorClock": ["new()", "addTime(Duration)", "getTimeMillis()", "update()"],
+    ZEEBE + "scheduler.future.ActorFuture": ["join()"],
+    ZEEBE + "stream.impl.ControllableStreamClockImpl": ["new(InstantSource)"],
+    ZEEBE + "stream.impl.StreamProcessor": [
+        "builder()", "closeAsync()", "getLastProcessedPositionAsync()", "hasProcessingReachedTheEnd()", "isFailed()", "openAsync(boolean)",
+    ],
+    ZEEBE + "stream.impl.StreamProcessorBuilder": [
+        "actorSchedulingService(ActorSchedulingService)", "build()", "clock(ControllableStreamClock)",
+        "commandResponseWriter(CommandResponseWriter)", "logStream(LogStream)", "meterRegistry(MeterRegistry)",
+        "partitionCommandSender(InterPartitionCommandSender)", "recordProcessors(List)", "zeebeDb(ZeebeDb)",
+    ],
+    ZEEBE + "stream.impl.TypedEventRegistry": ["EVENT_REGISTRY"],
+    ZEEBE + "stream.impl.records.CopiedRecords": ["createCopiedRecord(int, LoggedEvent)"],
+    ZEEBE + "util.Either": ["getLeft()", "isLeft()"],
+    ZEEBE + "util.FeatureFlags": ["createDefault()"],
+    ZEEBE + "util.buffer.BufferWriter": ["getLength()", "write(MutableDirectBuffer, int)"],
+}  # fmt: skip
+"""Class -> constructors (``new``), methods and constants that our code uses, types by their simple names."""
+
+JDK = {
+    "forName", "getDeclaredConstructor", "getDeclaredConstructors", "getInstance", "getLogger", "getProperty", "newInstance", "ofMillis",
+    "isJVMStarted", "setAccessible", "setLevel", "startJVM", "valueOf",
+}  # fmt: skip
+"""Methods of the JDK and of JPype that our code calls."""
+
+
+SOURCES = Path(inspect.getfile(embedded)).parent
+
+
+@dataclass
+class Named:
+    """What our sources name, each with the files that do."""
+
+    classes: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
+    interfaces: dict[str, dict[str, tuple[int, bool]]] = field(default_factory=dict[str, dict[str, tuple[int, bool]]])
+    methods: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
+
+
+def _text(node: ast.expr) -> str | None:
+    match node:
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.BinOp(left=ast.Name(id="ZEEBE"), right=ast.Constant(value=str(text))):
+            return ZEEBE + text
+        case _:
+            return None
+
+
+def _implemented(node: ast.ClassDef) -> str | None:
+    for decorator in node.decorator_list:
+        if isinstance(decorator, ast.Call) and ast.unparse(decorator.func).endswith("JImplements"):
+            return _text(decorator.args[0])
+    return None
+
+
+@functools.cache
+def named() -> Named:
+    """Read our sources; the gateway's faces speak to the bridge alone and name nothing of Java's."""
+    found = Named()
+    for path in sorted(SOURCES.rglob("*.py")):
+        place = path.relative_to(SOURCES).as_posix()
+        if place.startswith(("grpc_gateway/", "rest/")):
+            continue
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and node.args and (name := _text(node.args[0])) is not None:
+                called = ast.unparse(node.func).rpartition(".")[2]
+                if called in ("zeebe", "construct_hidden"):
+                    found.classes.setdefault(ZEEBE + name, set()).add(place)
+                elif called in ("java_class", "JClass"):
+                    found.classes.setdefault(name, set()).add(place)
+            elif isinstance(node, ast.ClassDef) and (name := _implemented(node)) is not None:
+                overrides = [
+                    part for part in node.body if isinstance(part, ast.FunctionDef) and "JOverride" in map(_last, part.decorator_list)
+                ]
+                found.classes.setdefault(name, set()).add(place)
+                found.interfaces[name] = {one.name: (len(one.args.args) - 1, one.args.vararg is not None) for one in overrides}
+            elif isinstance(node, ast.Attribute) and re.fullmatch(r"[a-z]+[A-Z]\w*", node.attr):
+                found.methods.setdefault(node.attr, set()).add(place)
+    return found
+
+
+def _last(node: ast.expr) -> str:
+    return ast.unparse(node).rpartition(".")[2]
