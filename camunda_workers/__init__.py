@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from camunda_workers.client import Client
     from camunda_workers.worker import (
         ALL,
+        ActivateElement,
+        AdHoc,
         Bpmn,
         CallNext,
         Completed,
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
         ListenerEvent,
         Middleware,
         Outcome,
+        Polling,
         RetryPolicy,
         Router,
         WorkerRunner,
@@ -65,6 +68,8 @@ if TYPE_CHECKING:
 _FROM_WORKER = frozenset(
     {
         "ALL",
+        "ActivateElement",
+        "AdHoc",
         "Bpmn",
         "CallNext",
         "Completed",
@@ -77,6 +82,7 @@ _FROM_WORKER = frozenset(
         "ListenerEvent",
         "Middleware",
         "Outcome",
+        "Polling",
         "RetryPolicy",
         "Router",
         "WorkerRunner",
@@ -87,6 +93,8 @@ _FROM_WORKER = frozenset(
 
 __all__ = [
     "ALL",
+    "ActivateElement",
+    "AdHoc",
     "BackPressure",
     "BadResource",
     "Bpmn",
@@ -118,6 +126,7 @@ __all__ = [
     "NotSupported",
     "Outcome",
     "PermissionDenied",
+    "Polling",
     "Provided",
     "RetryPolicy",
     "Router",

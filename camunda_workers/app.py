@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +35,7 @@ class Local:
 
 
 @asynccontextmanager
-async def run_locally(settings: Settings, log_path: Path | str = ":memory:") -> AsyncIterator[Local]:
+async def run_locally(settings: Settings, log_path: Path | str = ":memory:") -> AsyncGenerator[Local]:
     """Run an embedded engine whose every record goes into a log of its own.
 
     Args:
@@ -72,7 +72,9 @@ def load_reference(project: ProjectFile, reference: str) -> Any:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name and module_name.startswith(error.name):
-            raise ConfigurationError(f"{project.path}: there is no module '{module_name}' (from '{reference}') below {project.root}") from error
+            raise ConfigurationError(
+                f"{project.path}: there is no module '{module_name}' (from '{reference}') below {project.root}"
+            ) from error
         raise
     try:
         return getattr(module, attribute)

@@ -155,7 +155,9 @@ class BpmnError(JobOutcome):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if not cls.code:
-            raise ConfigurationError(f"{cls.__qualname__} is a BpmnError without a code: set the class attribute 'code' to the error code in the diagram")
+            raise ConfigurationError(
+                f"{cls.__qualname__} is a BpmnError without a code: set the class attribute 'code' to the error code in the diagram"
+            )
 
 
 class JobFailed(JobOutcome):

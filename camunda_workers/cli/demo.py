@@ -46,7 +46,9 @@ def demo(
     """Run real claims through the claims process: weeks of work in seconds, on Camunda's own engine in this process."""
     project = load_project()
     if not project.demo.run:
-        raise ConfigurationError(f'{project.path}: [demo] run is missing: say which function runs the demo, run = "package.module:function"')
+        raise ConfigurationError(
+            f'{project.path}: [demo] run is missing: say which function runs the demo, run = "package.module:function"'
+        )
     result = asyncio.run(_run(project, project.demo.run, cases, speed, Console(stderr=True, quiet=as_json)))
     if as_json:
         print(json.dumps(result.as_json()))
@@ -65,8 +67,7 @@ async def _run(project: ProjectFile, reference: str, cases: int, speed: Speed, c
             configure_logging("info", file=log_path.with_name("demo.log"), as_json=True)
             running = await stack.enter_async_context(run_locally(settings, log_path))
         console.print(
-            f"Camunda {settings.engine_version} is up after {time.perf_counter() - begun:.1f} s, inside this Python process: "
-            f"gRPC {running.engine.grpc_address}, REST {running.engine.rest_address}/v2",
+            f"Camunda {settings.engine_version} is up after {time.perf_counter() - begun:.1f} s, inside this Python process",
             highlight=False,
         )
         with _progress(console) as progress:
@@ -99,7 +100,7 @@ def _moment(moment: datetime) -> str:
     return f"{moment:%a %d %b %H:%M}"
 
 
-_OUTCOMES = {"paid": "paid", "declined": "declined", "not_covered": "not covered", "withdrawn": "withdrawn"}
+_OUTCOMES = {"paid_straight_through": "paid straight through", "not_covered": "not covered"}
 
 
 def _show(console: Console, result: Any) -> None:
@@ -109,13 +110,18 @@ def _show(console: Console, result: Any) -> None:
     for name, value in _rows(result):
         table.add_row(name, value)
     console.print()
-    console.print(f"[bold]{result.started} claims, {result.virtual_days:g} days of work, {result.wall_seconds:.1f} seconds[/bold]\n", highlight=False)
+    console.print(
+        f"[bold]{result.started} claims, {result.virtual_days:g} days of work, {result.wall_seconds:.1f} seconds[/bold]\n", highlight=False
+    )
     console.print(table)
     example = _example(result)
     console.print("\nWhat to type next")
-    console.print(f"  .venv/bin/camunda-workers case show {example}      one claim's story", highlight=False)
-    console.print("  .venv/bin/camunda-workers demo --speed watch       the same, slow enough to follow", highlight=False)
-    console.print("  .venv/bin/camunda-workers engine start             an engine for Camunda Modeler and your own workers", highlight=False)
+    for command, what in (
+        (f"case show {example}", "one claim's story"),
+        ("demo --speed watch", "slow enough to follow"),
+        ("engine start", "an engine for Camunda Modeler"),
+    ):
+        console.print(f"  .venv/bin/camunda-workers {command:<22}{what}", highlight=False)
 
 
 def _example(result: Any) -> str:
@@ -124,7 +130,9 @@ def _example(result: Any) -> str:
 
 def _rows(result: Any) -> list[tuple[str, str]]:
     outcomes: Mapping[str, int] = result.outcomes
-    agreement = "-" if result.label_agreement is None else f"{result.label_agreement:.0%} of {result.ai_decisions} opinions agree with the labels"
+    agreement = (
+        "-" if result.label_agreement is None else f"{result.label_agreement:.0%} of {result.ai_decisions} opinions agree with the labels"
+    )
     return [
         ("outcomes", ", ".join(f"{count} {_OUTCOMES.get(name, name)}" for name, count in outcomes.items())),
         ("still open", f"{result.active} active, {result.incidents} with an incident"),

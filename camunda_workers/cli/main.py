@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "setup": "Fetch the engine and prepare fast starts.",
     "demo": "Run real insurance claims through the claims process.",
     "engine": "Run a Camunda engine for development.",
+    "worker": "Run a project's workers.",
     "case": "Tell the story of a case.",
     "test": "Run tests of processes: JSON test cases and Python tests, with coverage and mutants.",
 }

@@ -48,7 +48,7 @@ def run_tests(
             f"no tests in {', '.join(map(str, named))}: JSON test cases are named *.test.json or lie in a folder 'scenarios'"
         )
     if mutate:
-        from camunda_workers.cli.test_mutants import report_mutants
+        from camunda_workers.testing.mutant_report import report_mutants
 
         raise typer.Exit(report_mutants(files, python, deploy or [], timeout=timeout, as_json=as_json))
     failed = False
@@ -99,7 +99,7 @@ def _run_cases(
     if folder is not None:
         console.print(f"written: {folder / 'index.html'}", markup=False)
     if below:
-        console.print(f"[red]coverage is {covered.percent():.0f} %, below the required {least:g} %[/red]")
+        console.print(f"[red]coverage is {int(covered.percent())} %, below the required {least:g} %[/red]")
     if not results:
         console.print("[red]no test case was run[/red]")
     console.print(f"[bold]{len(results) - len(failed)} passed, {len(failed)} failed[/bold] in {sum(r.seconds for r in results):.1f} s")
@@ -148,5 +148,7 @@ def _run_python(paths: list[Path], folder: Path | None, least: float | None, onl
     arguments = [*map(str, paths), "--camunda-coverage" if folder is None else f"--camunda-coverage={folder}"]
     arguments += [f"--camunda-coverage-min={least}"] if least is not None else []
     arguments += ["-k", only] if only else []
+    from camunda_workers.testing.mutants import IN_PROCESS
+
     sys.stdout.flush()
-    return pytest.main(arguments) not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+    return pytest.main([*IN_PROCESS, *arguments]) not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable
 from datetime import timedelta
+from typing import Literal, Self
+
+import structlog
 
 from camunda_workers.client.calls import milliseconds
 from camunda_workers.client.commands import Commands
+from camunda_workers.client.jobs_rest import RestJobs
 from camunda_workers.client.proto import gateway_pb2 as pb
 from camunda_workers.client.retry import Repeat
 from camunda_workers.client.variables import to_json
-from camunda_workers.errors import EngineError
+from camunda_workers.errors import DeadlineExceeded, EngineError, EngineUnavailable, NotSupported
+
+_log = structlog.get_logger(__name__)
+
+_PROBE = 3.0
+"""Seconds gRPC gets to show that it is there."""
 
 _SERVER_DEFAULT = timedelta(0)
 _LONG_POLL_DEFAULT = 10.0
@@ -22,6 +31,37 @@ _SLACK = 10.0
 
 class JobCommands(Commands):
     """Fetch jobs and say how they ended."""
+
+    def jobs_over_rest(self) -> RestJobs:
+        """The same calls over REST, where gRPC is closed; give it to `WorkerRunner` in the client's place.
+
+        Raises:
+            NotSupported: the client has no REST address.
+        """
+        return RestJobs(self._rest(), self.settings)
+
+    async def job_gateway(self, over: Literal["auto", "grpc", "rest"] = "auto") -> Self | RestJobs:
+        """The way to jobs: gRPC, or REST where gRPC is closed.
+
+        Args:
+            over: ``auto`` tries gRPC and takes REST when nobody answers there but somebody does on REST; if nobody answers at all, gRPC.
+        """
+        if over == "rest":
+            return self.jobs_over_rest()
+        if over == "grpc" or not self.settings.rest_address:
+            return self
+        try:
+            await self._gateway().call("Topology", pb.TopologyRequest(), pb.TopologyResponse, repeat=Repeat.NEVER, timeout=_PROBE)
+        except (EngineUnavailable, DeadlineExceeded, NotSupported) as closed:
+            try:
+                await self._rest().call("GET", "/topology", repeat=Repeat.NEVER, timeout=_PROBE)
+            except EngineError:
+                return self
+            _log.warning("jobs.over_rest", reason=str(closed), grpc=self.settings.grpc_address, rest=self.settings.rest_address)
+            return self.jobs_over_rest()
+        except EngineError:
+            pass
+        return self
 
     async def activate_jobs(
         self,

@@ -41,6 +41,10 @@ class EmbeddedGround:
         self._horizon: Horizon | None = None
         self._rest = ""
 
+    def fresh(self) -> EmbeddedGround:
+        """Another one, not started."""
+        return EmbeddedGround(self._settings)
+
     async def start(self) -> None:
         """Start the engine and open a client."""
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, overload
+from typing import Any, cast, overload
 
 from camunda_workers.testing.expect_path import PathExpectations
 from camunda_workers.testing.expect_task import TaskExpectations
@@ -129,10 +129,12 @@ def same(actual: Any, expected: Any) -> bool:
 def _same(one: Any, other: Any) -> bool:
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
+    if isinstance(one, dict) and isinstance(other, dict):
+        one, other = cast("dict[str, Any]", one), cast("dict[str, Any]", other)
         return one.keys() == other.keys() and all(_same(value, other[name]) for name, value in one.items())
     if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(_same(a, b) for a, b in zip(one, other, strict=True))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        some, others = cast("list[Any]", one), cast("list[Any]", other)
+        return len(some) == len(others) and all(_same(a, b) for a, b in zip(some, others, strict=True))
     return bool(one == other)
 
 

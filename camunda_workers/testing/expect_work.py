@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import EllipsisType
 from typing import Any
 
 from camunda_workers.testing.expect_base import Expectations
@@ -111,8 +112,8 @@ class WorkExpectations(Expectations):
         await self._until(lambda: any(matches(one) for one in self._decisions()), expected)
 
     async def to_have_user_task(
-        self, element_id: str, *, state: str = "created", assignee: str | None = ..., group: str | None = None
-    ) -> None:  # pyright: ignore[reportArgumentType]
+        self, element_id: str, *, state: str = "created", assignee: str | EllipsisType | None = ..., group: str | None = None
+    ) -> None:
         """A user task is there at this element: with this assignee (``None`` for nobody), for this candidate group."""
         await self._check(element_id)
 

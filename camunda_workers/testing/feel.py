@@ -35,7 +35,8 @@ def evaluate(expression: str, context: Mapping[str, Any]) -> Any:
 def _engine() -> Any:
     import jpype
 
-    return jpype.JClass("org.camunda.feel.api.FeelEngineBuilder").forJava().build()
+    builder: Any = jpype.JClass("org.camunda.feel.api.FeelEngineBuilder")
+    return builder.forJava().build()
 
 
 def _to_java(jpype: Any, value: Any) -> Any:

@@ -21,6 +21,10 @@ class Ground(Protocol):
     kind: str
     knows_quiet: bool
 
+    def fresh(self) -> Ground:
+        """Another one of the same kind, not started."""
+        ...
+
     async def start(self) -> None:
         """Make the engine ready for one test."""
         ...

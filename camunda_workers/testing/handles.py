@@ -13,7 +13,7 @@ from camunda_workers.testing.story import text_of
 
 if TYPE_CHECKING:
     from camunda_workers.testing.facts import InstanceFact
-    from camunda_workers.testing.kit import CamundaTest
+    from camunda_workers.testing.kit_core import Core
 
 
 __tracebackhide__ = is_expectation
@@ -22,7 +22,7 @@ __tracebackhide__ = is_expectation
 class Instance:
     """A process instance of a test; ``await expect(instance).to_…`` says what must be."""
 
-    def __init__(self, kit: CamundaTest, key: int, process_id: str) -> None:
+    def __init__(self, kit: Core, key: int, process_id: str) -> None:
         self._kit = kit
         self.key = key
         self.process_id = process_id
@@ -31,7 +31,7 @@ class Instance:
         return f"<process instance {self.key} of '{self.process_id}'>"
 
     @property
-    def kit(self) -> CamundaTest:
+    def kit(self) -> Core:
         """The kit it belongs to."""
         return self._kit
 
@@ -70,7 +70,7 @@ class Instance:
 class UserTask:
     """A user task of a test."""
 
-    def __init__(self, kit: CamundaTest, key: int) -> None:
+    def __init__(self, kit: Core, key: int) -> None:
         self._kit = kit
         self.key = key
 
@@ -78,7 +78,7 @@ class UserTask:
         return f"<user task {self.key} at '{self.element_id}'>"
 
     @property
-    def kit(self) -> CamundaTest:
+    def kit(self) -> Core:
         """The kit it belongs to."""
         return self._kit
 

@@ -56,6 +56,7 @@ class Journal:
         self.incidents: dict[int, IncidentFact] = {}
         self.subscriptions: dict[int, SubscriptionFact] = {}
         self.timers: dict[int, TimerFact] = {}
+        self.signals: dict[int, str] = {}
         self.decisions: list[DecisionFact] = []
         self.processes: dict[int, ProcessFact] = {}
         self.requirements: dict[int, RequirementsFact] = {}
@@ -71,6 +72,7 @@ class Journal:
             "INCIDENT": self._incident,
             "PROCESS_MESSAGE_SUBSCRIPTION": self._subscription,
             "TIMER": self._timer,
+            "SIGNAL_SUBSCRIPTION": self._signal,
             "DECISION_EVALUATION": self._decision,
         }
 
@@ -155,7 +157,9 @@ class Journal:
             return
         elif intent == "ELEMENT_ACTIVATED":
             known.state = "active"
-        elif intent == "ELEMENT_COMPLETED" or (intent == "ELEMENT_TERMINATED" and kind == "END_EVENT" and value.get("bpmnEventType") == "ERROR"):
+        elif intent == "ELEMENT_COMPLETED" or (
+            intent == "ELEMENT_TERMINATED" and kind == "END_EVENT" and value.get("bpmnEventType") == "ERROR"
+        ):
             # The engine ends an error end event by terminating it; who reads the diagram says that it was passed.
             known.state, known.ended = "completed", self.position
             instance.completed.append(known)
@@ -219,6 +223,12 @@ class Journal:
             self.timers[key] = TimerFact(key, value["targetElementId"], value["dueDate"], value["processInstanceKey"], "waiting")
         elif key in self.timers and intent in ("TRIGGERED", "CANCELED"):
             self.timers[key].state = intent.lower()
+
+    def _signal(self, intent: str, key: int, value: Value) -> None:
+        if intent == "CREATED" and value.get("catchEventInstanceKey", -1) > 0:
+            self.signals[key] = value["signalName"]
+        elif intent == "DELETED":
+            self.signals.pop(key, None)
 
     def _decision(self, intent: str, _: int, value: Value) -> None:
         for one in value.get("evaluatedDecisions", ()):

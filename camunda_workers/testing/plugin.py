@@ -158,4 +158,4 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.line(f"written: {page}")
     least = config.getoption("--camunda-coverage-min")
     if least is not None and coverage.percent() < least:
-        terminalreporter.line(f"process coverage is {coverage.percent():.0f} %, below the required {least:g} %", red=True)
+        terminalreporter.line(f"process coverage is {int(coverage.percent())} %, below the required {least:g} %", red=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, cast
 
 import pytest
 
@@ -21,10 +21,23 @@ if TYPE_CHECKING:
     from camunda_workers.testing.ground import Ground
 
 
+class Mutating(Protocol):
+    """A run against a mutant: what to deploy instead, and where to note what tests executed."""
+
+    replace: Mapping[bytes, bytes]
+
+    def note(self, test: str, journal: Journal) -> None:
+        """Take what a test executed."""
+        ...
+
+
+MUTANT: pytest.StashKey[Mutating] = pytest.StashKey()
+
+
 @asynccontextmanager
 async def open_kit(
     config: pytest.Config, *, name: str, coverage: Coverage | None = None, failed: Callable[[], bool] = lambda: False
-) -> AsyncIterator[CamundaTest]:
+) -> AsyncGenerator[CamundaTest]:
     """A kit for one test.
 
     Args:
@@ -34,20 +47,25 @@ async def open_kit(
         failed: asked at the end whether the test failed.
     """
     folder: str | None = config.getoption("--camunda-record")
+    mutating = config.stash.get(MUTANT, None)
 
     def on_close(journal: Journal) -> None:
         if coverage is not None:
             coverage.note(journal)
+        if mutating is not None:
+            mutating.note(name, journal)
         if folder is not None and failed():
             save_recording(journal.lines, Path(folder) / f"{slug(name)}.records.jsonl.gz", name=name)
 
-    async with CamundaTest(await ground_of(config), timeout=config.getoption("--camunda-timeout"), on_close=on_close) as kit:
+    replace = mutating.replace if mutating is not None else None
+    timeout = cast("float", config.getoption("--camunda-timeout"))
+    async with CamundaTest(await ground_of(config), timeout=timeout, on_close=on_close, replace=replace) as kit:
         yield kit
 
 
 async def ground_of(config: pytest.Config) -> Ground:
     """The engine that ``--camunda-engine`` names."""
-    wanted: str = config.getoption("--camunda-engine")
+    wanted = cast("str", config.getoption("--camunda-engine"))
     if wanted == "embedded":
         return EmbeddedGround()
     raise ConfigurationError(f"--camunda-engine={wanted}: there is embedded")

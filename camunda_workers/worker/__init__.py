@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from camunda_workers.worker.gateway import JobGateway
     from camunda_workers.worker.kinds import JobKind, ListenedUserTask, ListenerEvent
     from camunda_workers.worker.middleware import CallNext, Middleware
-    from camunda_workers.worker.outcome import Bpmn, Completed, Corrected, Denied, Deny, Failed, Outcome
+    from camunda_workers.worker.outcome import ActivateElement, AdHoc, Bpmn, Completed, Corrected, Denied, Deny, Failed, Outcome
+    from camunda_workers.worker.polling import Polling
     from camunda_workers.worker.retry import RetryDecision, RetryPolicy
     from camunda_workers.worker.router import Router
     from camunda_workers.worker.run import run_workers
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 _LAZY = {
     "ALL": "definition",
+    "ActivateElement": "outcome",
+    "AdHoc": "outcome",
     "Bpmn": "outcome",
     "CallNext": "middleware",
     "Completed": "outcome",
@@ -40,6 +43,7 @@ _LAZY = {
     "ListenerEvent": "kinds",
     "Middleware": "middleware",
     "Outcome": "outcome",
+    "Polling": "polling",
     "RetryDecision": "retry",
     "RetryPolicy": "retry",
     "Router": "router",
@@ -50,6 +54,8 @@ _LAZY = {
 
 __all__ = [
     "ALL",
+    "ActivateElement",
+    "AdHoc",
     "Bpmn",
     "CallNext",
     "Completed",
@@ -66,6 +72,7 @@ __all__ = [
     "ListenerEvent",
     "Middleware",
     "Outcome",
+    "Polling",
     "Provided",
     "RetryDecision",
     "RetryPolicy",

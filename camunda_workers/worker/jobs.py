@@ -21,6 +21,7 @@ from camunda_workers.worker.outcome import NOTHING, Bpmn, Completed, Denied, Fai
 from camunda_workers.worker.reporter import Reporter, Sent
 from camunda_workers.worker.slots import Slots
 from camunda_workers.worker.stats import WorkerStats
+from camunda_workers.worker.trace import trace_of
 
 _log = structlog.get_logger("camunda_workers.worker")
 
@@ -199,9 +200,9 @@ class Jobs:
             running.goes_back = isinstance(report.outcome, Failed)
             if await self._reporter.send(context, report) is Sent.TAKEN:
                 self._count(report, context, time.monotonic() - running.started)
-        except Exception:
+        except Exception as error:
             # A defect of ours; the job times out and is handed out again.
-            _log.exception("job.crashed", **context.log_keys())
+            _log.error("job.crashed", **context.log_keys(), trace=trace_of(error))
 
     def _count(self, report: Report, context: JobContext, seconds: float) -> None:
         outcome = report.outcome
@@ -222,7 +223,7 @@ class Jobs:
                     reason=outcome.message,
                     retries=outcome.retries,
                     back_off=outcome.back_off.total_seconds(),
-                    exc_info=outcome.cause,
+                    trace=trace_of(outcome.cause),
                 )
             case Bpmn():
                 self._stats.bpmn_errors += 1
@@ -240,7 +241,7 @@ class Jobs:
         self._stats.running = len(self._running)
         self._slots.give_back()
         if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("job.crashed", job_type=self._definition.job_type, exc_info=error)
+            _log.error("job.crashed", job_type=self._definition.job_type, trace=trace_of(error))
 
 
 _DEBUG = 10

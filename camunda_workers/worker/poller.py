@@ -124,7 +124,8 @@ class Poller:
             self._room()
             wait = NOW if self._stream is not None and self._stream.open else self._polling.request_timeout
             most = min(places, self._definition.max_batch or places)
-            jobs, seconds = await self._fetch(most, wait, holds_places=True)
+            # One that is answered at once is never given up: the engine may have handed out its jobs already, and they would be lost.
+            jobs, seconds = await self._fetch(most, wait, holds_places=wait is not NOW)
         except BaseException:
             self._slots.give_back(places)
             raise

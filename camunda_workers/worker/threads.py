@@ -85,10 +85,8 @@ class Threads:
 
 def _work(calls: _Queue) -> None:
     while (call := calls.get()) is not None:
-        if call.done.cancelled():
-            ended = _Ended()  # nobody waits for it any more
-        else:
-            ended = _called(call)
+        # Nobody waits any more for one that was cancelled.
+        ended = _Ended() if call.done.cancelled() else _called(call)
         try:
             call.loop.call_soon_threadsafe(call.deliver, call, ended)
         except RuntimeError:

@@ -153,7 +153,7 @@ RESULTS: dict[str, tuple[Any, str]] = {
     "half a character": ({"a": "\ud800"}, "surrogate"),
     "a key that is no text": ({"a": {1: 2}}, "names in variables must be text"),
     "a number of 70 bits": ({"a": 2**70}, "64 bits"),
-    "a class": (dict, "not a set of named variables"),
+    "a class": (dict, "variables is type"),
     "a generator": ({"a": (n for n in range(3))}, "variables.a is generator"),
 }
 

@@ -85,7 +85,7 @@ async def test_many_engines_leave_no_threads_behind(engine: EmbeddedEngine) -> N
         async with EmbeddedEngine() as fresh:
             await deploy(fresh, ONE_TASK)
 
-    import jpype
+    from camunda_workers.engine.embedded.java import jpype
 
     count = jpype.JClass("java.lang.Thread").activeCount
     await one()
@@ -149,6 +149,7 @@ async def test_records_are_read_once_in_order_from_any_position(engine: Embedded
 
 
 async def test_a_reader_is_woken_by_new_records(engine: EmbeddedEngine) -> None:
+    await deploy(engine, ONE_TASK)
     await engine.settle()
     last = json.loads((await engine.records.read(0, 100_000))[-1])["position"]
     assert not await engine.records.wait(last, 0.05)

@@ -78,7 +78,7 @@ async def test_every_job_goes_to_one_poll_only(engine: EmbeddedEngine, stub: Gat
 @pytest.mark.parametrize("turns", range(12))
 async def test_a_cancelled_poll_keeps_no_job(engine: EmbeddedEngine, stub: GatewayStub, turns: int) -> None:
     """Whenever the caller leaves, from before the job exists until its answer is on its way, the job is there for the next one."""
-    answers = Jobs(engine.bridge, engine.dispatch).activate(polling(wait_ms=30_000))
+    answers: Any = Jobs(engine.bridge, engine.dispatch).activate(polling(wait_ms=30_000))
     reading = asyncio.ensure_future(anext(answers))
     starting = asyncio.create_task(start(engine))
     for _ in range(turns):
@@ -167,5 +167,5 @@ async def test_every_call_of_the_protocol_is_served(engine: EmbeddedEngine) -> N
             except grpc.aio.AioRpcError as error:
                 assert error.code() not in (grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.INTERNAL), (method.name, error.details())
         health = health_pb2_grpc.HealthStub(channel)
-        answer = await health.Check(health_pb2.HealthCheckRequest())  # pyright: ignore
+        answer: Any = await health.Check(health_pb2.HealthCheckRequest())  # pyright: ignore
         assert answer.status == health_pb2.HealthCheckResponse.SERVING

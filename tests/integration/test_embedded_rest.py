@@ -94,7 +94,9 @@ async def test_an_awaited_instance_answers_with_its_variables(rest: httpx.AsyncC
         ("DELETE", "/topology", None, 405, "topology"),
     ],
 )
-async def test_bad_requests_get_problem_details(rest: httpx.AsyncClient, method: str, path: str, body: Any, status: int, words: str) -> None:
+async def test_bad_requests_get_problem_details(
+    rest: httpx.AsyncClient, method: str, path: str, body: Any, status: int, words: str
+) -> None:
     answer = await rest.request(method, path, json=body)
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"

@@ -20,7 +20,7 @@ from tests.support.scripted_engine import Refuse, ScriptedGateway, Wait, scripte
 
 Code = grpc.StatusCode
 QUICK = BackOff(attempts=2, first=0.01, longest=0.02)
-POLLING = Polling(request_timeout=timedelta(seconds=5), back_off=QUICK)
+POLLING = Polling(request_timeout=timedelta(seconds=5), back_off=QUICK, streaming=False)
 LOST = Refuse(Code.UNAVAILABLE, "recvmsg: Connection reset by peer")
 BUSY = Refuse(Code.RESOURCE_EXHAUSTED, "Reached maximum capacity of requests handled")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 _HEAD = (
     '<?xml version="1.0" encoding="UTF-8"?>'
     '<bpmn:definitions xmlns:bpmn="http://www.omg.org/spec/BPMN/20100524/MODEL" '
@@ -19,7 +21,7 @@ def sequence(*elements: str) -> str:
     ids = ["started", *(element.split('id="', 1)[1].split('"', 1)[0] for element in elements), "ended"]
     flows = "".join(
         f'<bpmn:sequenceFlow id="flow-{number}" sourceRef="{source}" targetRef="{target}"/>'
-        for number, (source, target) in enumerate(zip(ids, ids[1:], strict=False))
+        for number, (source, target) in enumerate(pairwise(ids))
     )
     return f'<bpmn:startEvent id="started"/>{"".join(elements)}<bpmn:endEvent id="ended"/>{flows}'
 

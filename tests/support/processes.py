@@ -6,13 +6,13 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
 
 @asynccontextmanager
-async def engine_process(*options: str) -> AsyncIterator[dict[str, Any]]:
+async def engine_process(*options: str) -> AsyncGenerator[dict[str, Any]]:
     """Run ``camunda-workers engine start`` on free ports; yields its ready line, ends it with SIGTERM and checks that it ends well."""
     command = [sys.executable, "-m", "camunda_workers", "engine", "start", "--grpc-port", "0", "--rest-port", "0", *options]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)

@@ -258,7 +258,11 @@ def test_files_are_found_by_name_and_folder_and_their_diagrams_around_them(tmp_p
     folder.mkdir(parents=True)
     (folder.parent / "order.bpmn").write_bytes(ORDER.content)
     (tmp_path / "pyproject.toml").touch()
-    content = {"$schema": "x", "processId": "order", "testCases": [{"name": "a", "metadata": {}, "instructions": [start("order")]}]}
+    content: dict[str, Any] = {
+        "$schema": "x",
+        "processId": "order",
+        "testCases": [{"name": "a", "metadata": {}, "instructions": [start("order")]}],
+    }
     (folder / "happy.json").write_text(json.dumps(content))
     (folder / "data.json").write_text("{}")
     (tmp_path / "other.test.json").write_text(json.dumps({"testCases": []}))

@@ -67,13 +67,13 @@ async def test_failures_say_what_is_the_case_and_tell_the_story(
     assert "price: completed  [service mock price]" in text
 
 
-async def test_unknown_elements_are_refused_with_near_matches(order: Instance) -> None:
+async def test_unknown_elements_are_refused_with_near_matches(order: Instance, camunda: CamundaTest) -> None:
     with pytest.raises(UnknownName, match="there is no element 'aprove' in process 'order'; did you mean 'approve'"):
         await expect(order).to_be_waiting_at("aprove")
     with pytest.raises(UnknownName, match="there are 'approve', 'cool-off', 'ended'"):
         await expect(order).to_not_have_passed("zzz")
     with pytest.raises(UnknownName, match="there is no element 'Approve'"):
-        await order.kit.task(order, "Approve")
+        await camunda.task(order, "Approve")
 
 
 async def test_unknown_processes_are_refused_with_near_matches(camunda: CamundaTest) -> None:
@@ -90,12 +90,12 @@ async def test_a_timeout_that_is_given_is_waited_for(order: Instance) -> None:
     assert 0.3 <= time.perf_counter() - begun < 1.5
 
 
-async def test_a_missing_user_task_tells_the_story(order: Instance) -> None:
-    await (await order.kit.task(order)).complete()
+async def test_a_missing_user_task_tells_the_story(order: Instance, camunda: CamundaTest) -> None:
+    await (await camunda.task(order)).complete()
     with pytest.raises(
         ExpectationFailed, match=r"(?s)expected a user task, and there is none.*waits for  cool-off: time to pass, due in 2 d"
     ):
-        await order.kit.task(order)
+        await camunda.task(order)
 
 
 def test_what_cannot_be_expected_of_is_refused() -> None:

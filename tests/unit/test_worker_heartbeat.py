@@ -16,7 +16,7 @@ from camunda_workers.worker.polling import Polling
 from tests.support.job_gateway import JobEngine, eventually
 
 QUICK = Polling(request_timeout=timedelta(seconds=5), back_off=BackOff(first=0.002, longest=0.01))
-SHORT = timedelta(seconds=0.3)
+SHORT = timedelta(seconds=0.6)
 
 
 async def test_a_running_job_is_extended_before_its_timeout() -> None:
@@ -24,7 +24,7 @@ async def test_a_running_job_is_extended_before_its_timeout() -> None:
 
     @worker("long", timeout=SHORT)
     async def long(job: JobContext) -> None:
-        await asyncio.sleep(0.8)
+        await asyncio.sleep(1.5)
         assert not job.is_cancelled()
 
     key = engine.add("long")
@@ -42,7 +42,7 @@ async def test_a_blocking_function_in_a_thread_is_extended_too() -> None:
 
     @worker("long", timeout=SHORT)
     def long() -> None:
-        time.sleep(0.6)
+        time.sleep(1.0)
 
     engine.add("long")
     async with WorkerRunner(engine, [Router(long)], polling=QUICK):
@@ -82,7 +82,7 @@ async def test_a_job_that_was_taken_away_is_cancelled_for_its_function_and_exten
         async with WorkerRunner(engine, [Router(gone)], polling=QUICK):
             async with asyncio.timeout(2):
                 await told.wait()
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(0.4)
     assert sum(1 for line in logs if line["event"] == "job.taken_away") == 1
     assert engine.extended == []
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 
@@ -20,7 +20,9 @@ QUICK = Polling(request_timeout=timedelta(seconds=5), back_off=BackOff(first=0.0
 
 async def test_outcomes_come_back_from_the_process_and_one_that_dies_harms_no_other() -> None:
     engine = JobEngine()
-    keys = {what: engine.add("square", {"number": 7, "what": what}) for what in ("die", "too-large", "unsendable", "exit", "value", "square")}
+    keys = {
+        what: engine.add("square", {"number": 7, "what": what}) for what in ("die", "too-large", "unsendable", "exit", "value", "square")
+    }
     odd = engine.add("lambda")
     async with WorkerRunner(engine, [Router(square, makes_something_unsendable)], polling=QUICK) as runner:
         await engine.all_ended(7, timeout=60)
@@ -67,7 +69,8 @@ def test_what_cannot_run_in_a_process_is_refused_when_decorated() -> None:
 
     def takes_resource(pool: Annotated[object, Provided]) -> None: ...
 
-    for function in (takes_job, takes_resource):
+    functions: list[Any] = [takes_job, takes_resource]
+    for function in functions:
         function.__qualname__ = function.__name__
         with pytest.raises(ConfigurationError, match="no job and no resources"):
             worker("a", run="process")(function)

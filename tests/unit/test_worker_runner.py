@@ -447,7 +447,7 @@ async def test_the_log_says_what_happened_with_stable_keys() -> None:
     assert events == ["runner.started", "job.failed", "runner.stopping", "runner.stopped"]
     failed = logs[1]
     assert (failed["log_level"], failed["job_type"], failed["business_id"], failed["retries"]) == ("error", "fail", "CLM-1", 0)
-    assert isinstance(failed["exc_info"], ValueError)
+    assert "ValueError" in failed["trace"]
 
 
 async def test_plain_functions_do_not_share_their_threads_with_other_types() -> None:

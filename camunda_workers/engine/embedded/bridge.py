@@ -13,12 +13,9 @@ import threading
 from collections import deque
 from typing import Any
 
-import jpype
-import msgpack
-
 from camunda_workers.engine.embedded.commands import Answer, Command
-from camunda_workers.engine.embedded.documents import unpack
-from camunda_workers.engine.embedded.java import ZEEBE, read_buffer, read_writer, to_java_buffer, zeebe
+from camunda_workers.engine.embedded.documents import pack, unpack
+from camunda_workers.engine.embedded.java import ZEEBE, jpype, read_buffer, read_writer, to_java_buffer, zeebe
 from camunda_workers.errors import (
     AlreadyExists,
     BackPressure,
@@ -221,7 +218,7 @@ class Bridge:
             raise type(self._refusal)(*self._refusal.args)
         value_type, intent, record = self._type(command.value_type, command.intent)
         try:
-            packed = msgpack.packb(dict(command.value))
+            packed = pack(dict(command.value))
         except (ValueError, OverflowError, TypeError) as error:
             raise InvalidArgument(f"Command '{command.intent}' cannot be written: {error}") from error
         metadata = zeebe("protocol.impl.record.RecordMetadata")().recordType(zeebe("protocol.record.RecordType").COMMAND)
@@ -256,5 +253,3 @@ class Bridge:
             java_intent = intents.valueOf(intent)
             known = self._types[(value_type, intent)] = (java_type, java_intent, record)
         return known
-
-

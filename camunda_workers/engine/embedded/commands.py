@@ -134,7 +134,13 @@ def update_timeout(key: int, timeout: int, operation_reference: int | None = Non
 
 def publish_message(name: str, correlation_key: str, ttl: int, message_id: str, variables: bytes, tenant_id: str = "") -> Command:
     """Publish a message that waits ``ttl`` milliseconds for whoever it correlates with."""
-    value = {"name": name, "correlationKey": correlation_key, "timeToLive": ttl, "variables": variables, "tenantId": tenant_id or DEFAULT_TENANT}
+    value = {
+        "name": name,
+        "correlationKey": correlation_key,
+        "timeToLive": ttl,
+        "variables": variables,
+        "tenantId": tenant_id or DEFAULT_TENANT,
+    }
     if message_id:
         value["messageId"] = message_id
     return Command("MESSAGE", "PUBLISH", value)

@@ -10,10 +10,10 @@ import msgpack
 
 from camunda_workers.errors import InvalidArgument
 
+_msgpack: Any = msgpack  # it ships no types
+
 EMPTY = b"\x80"
 """The empty document."""
-
-
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -47,14 +47,19 @@ def pack_document(value: object, *, name: str = "variables") -> bytes:
         kind = "ARRAY" if isinstance(value, list) else type(value).__name__.upper()
         raise InvalidArgument(f"Property '{name}' is invalid: Expected document to be a root level object, but was '{kind}'")
     try:
-        return cast(bytes, msgpack.packb(value))
+        return pack(cast(Mapping[str, Any], value))
     except (ValueError, OverflowError, TypeError, RecursionError) as error:
         raise InvalidArgument(f"Property '{name}' is invalid: {error}") from error
 
 
+def pack(value: object) -> bytes:
+    """Turn a Python value into one MessagePack value; raises what msgpack raises."""
+    return cast(bytes, _msgpack.packb(value))
+
+
 def unpack(document: bytes) -> Any:
     """Turn one MessagePack value into Python's."""
-    return msgpack.unpackb(document, strict_map_key=False, unicode_errors="replace") if document else None
+    return _msgpack.unpackb(document, strict_map_key=False, unicode_errors="replace") if document else None
 
 
 def to_json(document: bytes | None) -> str:

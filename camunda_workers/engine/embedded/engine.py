@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import functools
 import weakref
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from camunda_workers.engine.embedded.follow import LogFollower
-from camunda_workers.errors import ConfigurationError, EngineUnavailable, MissingExtra
+from camunda_workers.errors import ConfigurationError, EngineUnavailable
 from camunda_workers.settings import Settings
 
 if TYPE_CHECKING:
@@ -85,13 +86,10 @@ class EmbeddedEngine:
         """
         if self._wired is not None:
             raise ConfigurationError("this engine is already running")
-        try:
-            import jpype as _
-        except ModuleNotFoundError:
-            raise MissingExtra("embedded", "The embedded engine") from None
         from camunda_workers.engine.embedded.jvm import start_jvm
 
         start_jvm(self._settings)
+        _stop_all_at_exit()
         from camunda_workers.engine.embedded import commands
         from camunda_workers.engine.embedded.bridge import Bridge
         from camunda_workers.engine.embedded.job_push import JobDispatch
@@ -156,8 +154,7 @@ class EmbeddedEngine:
         time = VirtualTime(wired, records, dispatch.served_types, offset=offset, on_jump=on_jump, remembered=facts)
         self._keeper = Keeper(home, wired.processor, time, bridge, self._follower.exported, self._snapshot_interval)
         self._keeper.start()
-        while not await time.is_idle():  # replay: nothing is served before the state is what the log says
-            await asyncio.sleep(0.005)
+        await time.replayed()
         return time
 
     async def stop(self) -> None:
@@ -249,7 +246,12 @@ class EmbeddedEngine:
             wired.close()
 
 
-@atexit.register
+@functools.cache
+def _stop_all_at_exit() -> None:
+    # Registered after Java was started, so run before Java is gone.
+    atexit.register(_stop_all)
+
+
 def _stop_all() -> None:
     # The engine's threads are not daemons: one left open would keep the process from ending.
     for engine in list(_open):

@@ -44,7 +44,8 @@ class LogFollower:
 
                 self._own = EventLog.open(":memory:")
                 self._open(self._own, records)
-            assert self._pump is not None and self._model is not None
+            assert self._pump is not None
+            assert self._model is not None
             await self._pump.catch_up()
             return self._model
 

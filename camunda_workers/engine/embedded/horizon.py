@@ -10,10 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import jpype
-
 from camunda_workers.engine.embedded.documents import unpack
-from camunda_workers.engine.embedded.java import zeebe
+from camunda_workers.engine.embedded.java import jpype, zeebe
 from camunda_workers.engine.embedded.wiring import TIMEOUT_CHECK_MS
 
 MESSAGE_CHECK_MS = 60_000

@@ -9,7 +9,9 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-import jpype
+from camunda_workers.engine.embedded.jvm import import_jpype
+
+jpype: Any = import_jpype()
 
 ZEEBE = "io.camunda.zeebe."
 

@@ -9,16 +9,14 @@ from __future__ import annotations
 import asyncio
 import functools
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import jpype
-
 from camunda_workers.engine.embedded.commands import DEFAULT_TENANT
 from camunda_workers.engine.embedded.documents import unpack
-from camunda_workers.engine.embedded.java import ZEEBE, java_class, read_writer, to_java_buffer, zeebe
+from camunda_workers.engine.embedded.java import ZEEBE, java_class, jpype, read_writer, to_java_buffer, zeebe
 
 _BETWEEN_POLLS = 1.0
 """Seconds for which a type counts as served after its last poll ended."""
@@ -67,7 +65,7 @@ class JobDispatch:
         self.streamer: Any = _streamer_class()(self)
 
     @contextmanager
-    def waiting(self, job_type: str) -> Iterator[asyncio.Event]:
+    def waiting(self, job_type: str) -> Generator[asyncio.Event]:
         """Register a long poll; its event is set when there may be work of the type."""
         event = asyncio.Event()
         if self._closed.is_set():
@@ -85,7 +83,9 @@ class JobDispatch:
                 self.wake_one(job_type)  # it may have left without looking: let the next poll look
 
     @contextmanager
-    def streaming(self, job_type: str, worker: str, timeout: int, fetch: Sequence[str], tenants: Sequence[str], capacity: int) -> Iterator[JobStream]:
+    def streaming(
+        self, job_type: str, worker: str, timeout: int, fetch: Sequence[str], tenants: Sequence[str], capacity: int
+    ) -> Generator[JobStream]:
         """Register a stream; jobs still unsent when it ends are given back to the engine."""
         stream = JobStream(job_type, _properties(worker, timeout, fetch, tenants), capacity)
         self._streams.setdefault(job_type, []).append(stream)

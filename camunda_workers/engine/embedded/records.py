@@ -6,10 +6,8 @@ import asyncio
 import functools
 from typing import Any
 
-import jpype
-
 from camunda_workers.engine.embedded.homes import PARTITION
-from camunda_workers.engine.embedded.java import ZEEBE, zeebe
+from camunda_workers.engine.embedded.java import ZEEBE, jpype, zeebe
 
 
 @functools.cache

@@ -7,10 +7,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import jpype
-
 from camunda_workers.engine.embedded.horizon import HorizonReader
-from camunda_workers.engine.embedded.java import java_class
+from camunda_workers.engine.embedded.java import java_class, jpype
 from camunda_workers.engine.embedded.records import LogRecords
 from camunda_workers.engine.embedded.wiring import TIMER_RESOLUTION_MS
 from camunda_workers.errors import DeadlineExceeded, EngineFailure, InvalidArgument
@@ -73,6 +71,13 @@ class VirtualTime:
     async def is_idle(self) -> bool:
         """Whether the engine has processed everything that is in its log: exact, not a grace period."""
         return bool(await asyncio.to_thread(lambda: self._processor.hasProcessingReachedTheEnd().join()))
+
+    async def replayed(self) -> None:
+        """Wait until the engine has caught up with its log: nothing is served before its state is what the log says."""
+        idle = False
+        while not idle:
+            idle = await self.is_idle()
+            await asyncio.sleep(0 if idle else 0.005)
 
     async def settle(self, timeout: float = 30.0) -> None:
         """Wait until the engine is idle and no worker holds a job or could take one.
@@ -139,6 +144,8 @@ class VirtualTime:
                 return
             if asyncio.get_running_loop().time() > end:
                 jobs = sorted(set(self._reader.horizon.busy(self._served_types()).values()))
-                raise DeadlineExceeded(f"the engine did not settle in {timeout:g} s; jobs still with or for a running worker: {', '.join(jobs)}")
+                raise DeadlineExceeded(
+                    f"the engine did not settle in {timeout:g} s; jobs still with or for a running worker: {', '.join(jobs)}"
+                )
             if idle and not news:
                 await self._records.wait(self._reader.position, 0.05)

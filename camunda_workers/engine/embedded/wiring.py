@@ -9,10 +9,8 @@ import functools
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import jpype
-
 from camunda_workers.engine.embedded.homes import PARTITION, Home
-from camunda_workers.engine.embedded.java import ZEEBE, java_class, zeebe
+from camunda_workers.engine.embedded.java import ZEEBE, java_class, jpype, zeebe
 
 TIMEOUT_CHECK_MS = 1000
 """How often the engine looks for jobs past their deadline: a timeout shows at most this much later."""

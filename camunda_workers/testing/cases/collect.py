@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -26,7 +26,7 @@ class CaseFile(pytest.File):
         """Its test cases; a file that cannot be run is a collection error that says why."""
         try:
             cases = read(self.path)
-            deploy = [Path(path) for path in self.config.getoption("--camunda-deploy", [])]
+            deploy = [Path(path) for path in cast("list[str]", self.config.getoption("--camunda-deploy"))]
             resources = resources_for(self.path, cases, deploy)
         except CamundaWorkersError as error:
             raise self.CollectError(str(error)) from error
@@ -38,7 +38,7 @@ class CaseItem(pytest.Item):
     """One test case."""
 
     def __init__(self, *, case: TestCase, resources: list[Path], **more: Any) -> None:
-        super().__init__(**more)
+        super().__init__(**more)  # pyright: ignore[reportUnknownMemberType]
         self._case = case
         self._resources = resources
         self.add_marker("engine")

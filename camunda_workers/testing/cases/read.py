@@ -89,19 +89,19 @@ def read(path: Path) -> TestCases:
 
 
 def _instructions(content: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[str, Any]]]:
-    cases = content["testCases"]
-    for case in cases if isinstance(cases, list) else []:
-        given: Any = case.get("instructions") if isinstance(case, dict) else None
-        for number, one in enumerate(given if isinstance(given, list) else [], start=1):
-            if isinstance(one, dict):
-                instruction = cast("dict[str, Any]", one)
-                place = f"test case '{case.get('name', '?')}', instruction {number}"
-                yield place, instruction
-                for name in ("conditions", "actions"):
-                    inner: Any = instruction.get(name)
-                    for part in inner if isinstance(inner, list) else []:
-                        if isinstance(part, dict):
-                            yield f"{place}, {name}", cast("dict[str, Any]", part)
+    for case in _objects(content["testCases"]):
+        for number, instruction in enumerate(_objects(case.get("instructions")), start=1):
+            place = f"test case '{case.get('name', '?')}', instruction {number}"
+            yield place, instruction
+            for name in ("conditions", "actions"):
+                for part in _objects(instruction.get(name)):
+                    yield f"{place}, {name}", part
+
+
+def _objects(given: Any) -> list[dict[str, Any]]:
+    """The objects in what should be a list of them; what it is instead, the model says."""
+    some = cast("list[Any]", given) if isinstance(given, list) else []
+    return [cast("dict[str, Any]", one) for one in some if isinstance(one, dict)]
 
 
 def _check_type(path: Path, place: str, instruction: Mapping[str, Any]) -> None:
@@ -135,7 +135,8 @@ def _said(path: Path, content: Mapping[str, Any], error: Any) -> str:
         place = places.pop(0)
         if place == "testCases" and places and isinstance(places[0], int):
             case = content["testCases"][places.pop(0)]
-            shown.append(f"test case '{case.get('name', '?') if isinstance(case, dict) else '?'}'")
+            name = cast("dict[str, Any]", case).get("name", "?") if isinstance(case, dict) else "?"
+            shown.append(f"test case '{name}'")
         elif place in ("instructions", "conditions", "actions") and places and isinstance(places[0], int):
             shown.append(f"{str(place).removesuffix('s')} {places.pop(0) + 1}")
         elif place in KNOWN:

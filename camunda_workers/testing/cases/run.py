@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -68,7 +68,7 @@ async def run_case(kit: CamundaTest, case: model.TestCase, resources: Sequence[P
 
 
 @contextlib.asynccontextmanager
-async def _behaviors(kit: CamundaTest) -> AsyncIterator[Callable[[model.ConditionalBehavior], None]]:
+async def _behaviors(kit: CamundaTest) -> AsyncGenerator[Callable[[model.ConditionalBehavior], None]]:
     running: list[asyncio.Task[None]] = []
     try:
         yield lambda one: running.append(asyncio.create_task(_behave(kit, one), name=f"behaviour {one.name or ''}"))

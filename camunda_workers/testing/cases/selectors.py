@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 Variables = dict[str, Any]
+Some = Annotated[Variables, Field(default_factory=dict)]
+"""Variables that may be left out."""
 
 
 class Part(BaseModel):

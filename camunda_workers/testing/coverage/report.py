@@ -31,12 +31,12 @@ def table(coverage: Coverage) -> Iterable[str]:
             f"{len(diagram.flows) - len(flows)}/{len(diagram.flows)}",
             f"{len(boundary) - left}/{len(boundary)}",
         )
-        yield f"{name:<{width}}  {cells[0]:>9}  {cells[1]:>9}  {cells[2]:>9}  {one.percent():>6.0f} %  {_names([*elements, *flows])}"
+        yield f"{name:<{width}}  {cells[0]:>9}  {cells[1]:>9}  {cells[2]:>9}  {int(one.percent()):>6} %  {_names([*elements, *flows])}"
     for one in coverage.decisions.values():
         rules = one.table.rules
         missed = [f"rule {rule.index} ({rule.id})" for rule in rules if not one.rules[rule.index]]
         yield f"decision {one.decision_id} ({one.resource}): {len(rules) - len(missed)} of {len(rules)} rules matched; missed: {_names(missed)}"
-    yield f"all: {coverage.percent():.0f} % of elements and flows"
+    yield f"all: {int(coverage.percent())} % of elements and flows"
 
 
 def _names(missed: list[str]) -> str:

@@ -36,7 +36,7 @@ class Claims:
 
     def triage(self, route: str, **more: Any) -> None:
         """What the AI task says."""
-        answer = {
+        answer: dict[str, Any] = {
             "route": route,
             "confidence": 0.9,
             "rationale": "Alike claims were paid.",

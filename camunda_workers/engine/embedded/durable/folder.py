@@ -114,7 +114,9 @@ class DataFolder:
         except (ValueError, KeyError, TypeError) as error:
             raise ConfigurationError(f"{manifest} cannot be read ({error}): restore the folder from a backup") from error
         if layout != FORMAT:
-            raise ConfigurationError(f"{self.path} has format {layout}, this version reads {FORMAT}: use the version of camunda-workers that wrote it")
+            raise ConfigurationError(
+                f"{self.path} has format {layout}, this version reads {FORMAT}: use the version of camunda-workers that wrote it"
+            )
         if _minor(version) > _minor(engine_version):
             raise ConfigurationError(f"{self.path} was written by engine {version}; engine {engine_version} is older and cannot read it")
         if version != engine_version:

@@ -81,6 +81,10 @@ class DurableHome:
         known = 0 if self.snapshot is None else self.snapshot.position
         if first > known + 1:
             path, lost = self.folder.path, f"{known + 1} to {first - 1}"
-            raise ReadModelError(f"{path}: the log begins after the newest snapshot, records {lost} are missing: restore the folder from a backup")
+            raise ReadModelError(
+                f"{path}: the log begins after the newest snapshot, records {lost} are missing: restore the folder from a backup"
+            )
         if self.log.committed < known:
-            raise ReadModelError(f"{self.folder.path}: the log ends at {self.log.committed}, before the newest snapshot ({known}): restore a backup")
+            raise ReadModelError(
+                f"{self.folder.path}: the log ends at {self.log.committed}, before the newest snapshot ({known}): restore a backup"
+            )

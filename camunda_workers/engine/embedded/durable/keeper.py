@@ -87,7 +87,9 @@ class Keeper:
 
     def _tell(self) -> None:
         reason = self._writing or self._full
-        self._bridge.refuse(None if reason is None else BackPressure(f"{reason}; reading goes on, commands are accepted again when there is room"))
+        self._bridge.refuse(
+            None if reason is None else BackPressure(f"{reason}; reading goes on, commands are accepted again when there is room")
+        )
 
     async def _snapshot_forever(self) -> None:
         while True:

@@ -16,9 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jpype
-
-from camunda_workers.engine.embedded.java import ZEEBE, to_java_buffer
+from camunda_workers.engine.embedded.java import ZEEBE, jpype, to_java_buffer
 from camunda_workers.errors import ReadModelError
 
 _TAIL_BYTES = 16 * 1024 * 1024
@@ -257,8 +255,9 @@ def _classes() -> tuple[Any, Any]:
 
         @jpype.JOverride
         def seek(self, position: Any) -> None:
-            self._next = int(position)
-            self._batches, self._at = [], 0
+            # A position beyond the end means the last batch: that is how the engine finds out where the log ends.
+            self._next = min(int(position), self._log.committed)
+            self._batches, self._at = self._log.find(self._next), 0
 
         @jpype.JOverride
         def hasNext(self) -> bool:

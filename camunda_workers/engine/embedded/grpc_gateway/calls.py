@@ -91,7 +91,7 @@ class Calls:
         return pb.CancelProcessInstanceResponse()
 
     async def CompleteJob(self, request: pb.CompleteJobRequest) -> pb.CompleteJobResponse:
-        result = _job_result(request.result) if request.HasField("result") else None
+        result = job_result(request.result) if request.HasField("result") else None
         await self._execute(commands.complete_job(request.jobKey, to_document(request.variables), result))
         return pb.CompleteJobResponse()
 
@@ -206,7 +206,8 @@ _CORRECTABLE = (
 _RESULT_TYPES = {"": "USER_TASK", "userTask": "USER_TASK", "adHocSubProcess": "AD_HOC_SUB_PROCESS"}
 
 
-def _job_result(result: pb.JobResult) -> dict[str, Any]:
+def job_result(result: pb.JobResult) -> dict[str, Any]:
+    """Return a job's result as the engine's record has it."""
     if result.type not in _RESULT_TYPES:
         raise InvalidArgument(f"Expected the job result's type to be one of 'userTask', 'adHocSubProcess', but it was '{result.type}'")
     corrections: dict[str, Any] = {}

@@ -151,7 +151,7 @@ def activated(key: int, job: Mapping[str, Any]) -> pb.ActivatedJob:
         deadline=job["deadline"],
         variables=to_json(job["variables"]),
         tenantId=job["tenantId"],
-        kind=pb.ActivatedJob.JobKind.Value(kind) if kind in pb.ActivatedJob.JobKind.keys() else pb.ActivatedJob.BPMN_ELEMENT,
+        kind=kind if kind in _KINDS else "BPMN_ELEMENT",
         listenerEventType=_listener_event(job["jobListenerEventType"]),
         tags=job["tags"],
     )
@@ -160,9 +160,12 @@ def activated(key: int, job: Mapping[str, Any]) -> pb.ActivatedJob:
     return result
 
 
-def _listener_event(name: str) -> pb.ActivatedJob.ListenerEventType:
-    known = pb.ActivatedJob.ListenerEventType
-    return known.Value(name) if name in known.keys() else pb.ActivatedJob.UNSPECIFIED
+_KINDS = frozenset(pb.ActivatedJob.JobKind.keys())
+_LISTENER_EVENTS = frozenset(pb.ActivatedJob.ListenerEventType.keys())
+
+
+def _listener_event(name: str) -> str:
+    return name if name in _LISTENER_EVENTS else "UNSPECIFIED"
 
 
 _USER_TASK_HEADERS = "io.camunda.zeebe:"
@@ -170,6 +173,7 @@ _USER_TASK_HEADERS = "io.camunda.zeebe:"
 
 def _user_task(headers: Mapping[str, str], changed: list[str]) -> pb.UserTaskProperties:
     """The engine tells a listener about its user task in reserved headers."""
+
     def text(name: str) -> str | None:
         return headers.get(_USER_TASK_HEADERS + name)
 

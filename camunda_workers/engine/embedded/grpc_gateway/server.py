@@ -19,6 +19,8 @@ from camunda_workers.engine.embedded.grpc_gateway.status import status_of
 from camunda_workers.engine.embedded.job_push import JobDispatch
 from camunda_workers.errors import ConfigurationError, EngineError
 
+_health: Any = health  # they ship no types
+_health_grpc: Any = health_pb2_grpc
 _log = logging.getLogger(__name__)
 
 _OPTIONS = [
@@ -58,8 +60,8 @@ async def start_gateway(bridge: Bridge, dispatch: JobDispatch, port: int) -> tup
         for method in METHODS.values()
     }
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
-    healthy = health.aio.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+    healthy: Any = _health.aio.HealthServicer()
+    _health_grpc.add_HealthServicer_to_server(healthy, server)
     for service in ("", SERVICE):
         await healthy.set(service, health_pb2.HealthCheckResponse.SERVING)
     try:

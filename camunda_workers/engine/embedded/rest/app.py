@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from camunda_workers.engine.embedded.rest import cluster, instances, search, user_tasks
+from camunda_workers.engine.embedded.rest import cluster, instances, jobs, search, user_tasks
 from camunda_workers.engine.embedded.rest.problem import on_engine_error, on_http_error
 from camunda_workers.errors import EngineError
 
@@ -29,6 +29,7 @@ def create_app(engine: EmbeddedEngine) -> Starlette:
     routes = [
         *cluster.ROUTES,
         *instances.ROUTES,
+        *jobs.ROUTES,
         *search.ROUTES,
         *user_tasks.ROUTES,
         Route("/actuator/health", health),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -47,7 +48,7 @@ async def license_status(request: Request) -> Response:
 
 async def me(request: Request) -> Response:
     """No authentication on loopback: everybody is the same development user."""
-    body = {
+    body: dict[str, Any] = {
         "username": "development",
         "displayName": "Development user",
         "email": None,

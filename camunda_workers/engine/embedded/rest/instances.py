@@ -84,7 +84,20 @@ def _form(meta: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-_CREATE = ["processDefinitionId", "processDefinitionVersion", "processDefinitionKey", "variables", "tenantId", "operationReference", "startInstructions", "runtimeInstructions", "awaitCompletion", "fetchVariables", "requestTimeout", "tags"]
+_CREATE = [
+    "processDefinitionId",
+    "processDefinitionVersion",
+    "processDefinitionKey",
+    "variables",
+    "tenantId",
+    "operationReference",
+    "startInstructions",
+    "runtimeInstructions",
+    "awaitCompletion",
+    "fetchVariables",
+    "requestTimeout",
+    "tags",
+]
 
 
 async def create_instance(request: Request) -> Response:
@@ -115,7 +128,7 @@ async def create_instance(request: Request) -> Response:
     except TimeoutError:
         raise DeadlineExceeded("the process instance did not complete in time") from None
     value = answer.value
-    shown = {
+    shown: dict[str, Any] = {
         "processDefinitionKey": str(value["processDefinitionKey"]),
         "processDefinitionId": value["bpmnProcessId"],
         "processDefinitionVersion": value["version"],

@@ -22,8 +22,9 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 async def _question(request: Request) -> tuple[Any, Any, Any]:
     body = await bodies.json_body(request, ["filter", "sort", "page"])
-    filter_, page = body.get("filter") or {}, body.get("page") or {}
-    sort = body.get("sort") or []
+    filter_: Any = body.get("filter") or {}
+    page: Any = body.get("page") or {}
+    sort: Any = body.get("sort") or []
     if not isinstance(filter_, Mapping) or not isinstance(page, Mapping) or not isinstance(sort, list):
         raise BadRequest("Request property [filter], [sort] or [page] cannot be parsed: filter and page are objects, sort is a list")
     return cast(Any, filter_), cast(Any, sort), cast(Any, page)

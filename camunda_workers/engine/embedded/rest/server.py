@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from camunda_workers.errors import ConfigurationError, MissingExtra
@@ -60,7 +60,7 @@ async def start_rest(engine: EmbeddedEngine, port: int) -> tuple[RestServer, int
 
     class Server(uvicorn.Server):
         @contextlib.contextmanager
-        def capture_signals(self) -> Iterator[None]:
+        def capture_signals(self) -> Generator[None]:
             yield  # the process's signals belong to whoever started the engine
 
     server = Server(config)
