@@ -13,7 +13,7 @@ from rich.table import Table
 
 from bench.result import Result
 
-MODULES = ["engine"]
+MODULES = ["start", "engine", "worker", "drain"]
 
 
 def main(chosen: list[str]) -> int:

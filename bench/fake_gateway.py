@@ -195,17 +195,37 @@ async def fake_gateway() -> AsyncGenerator[GatewayProcess]:
         await process.wait()
 
 
+@asynccontextmanager
+async def served(gateway: FakeGateway) -> AsyncGenerator[str]:
+    """Serve in this process, on a free port of the loopback interface; yields the address."""
+    connections: list[Connection] = []
+
+    def connect() -> Connection:
+        connections.append(Connection(gateway.called))
+        return connections[-1]
+
+    server = await asyncio.get_running_loop().create_server(connect, "127.0.0.1", 0)
+    try:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        for connection in connections:
+            connection.close()
+        # Transports close in the loop's next turn.
+        await asyncio.sleep(0)
+        await server.wait_closed()
+
+
 async def main() -> None:
     """Serve until the standard input ends."""
-    loop = asyncio.get_running_loop()
     gateway = FakeGateway()
-    server = await loop.create_server(lambda: Connection(gateway.called), "127.0.0.1", 0)
-    print(f"127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
-    reader = asyncio.StreamReader()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    while line := await reader.readline():
-        ((name, value),) = json.loads(line).items()
-        print(json.dumps(await gateway.order(name, value)), flush=True)
+    async with served(gateway) as address:
+        print(address, flush=True)
+        reader = asyncio.StreamReader()
+        await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+        while line := await reader.readline():
+            ((name, value),) = json.loads(line).items()
+            print(json.dumps(await gateway.order(name, value)), flush=True)
 
 
 if __name__ == "__main__":

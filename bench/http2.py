@@ -96,6 +96,11 @@ class Connection(asyncio.Protocol):
             call.open = False
         self._transport = None
 
+    def close(self) -> None:
+        """End the connection."""
+        if self._transport is not None:
+            self._transport.abort()
+
     def write(self, data: bytes) -> None:
         """Send bytes as they are."""
         if self._transport is not None:

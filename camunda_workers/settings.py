@@ -1,7 +1,8 @@
 """Settings: the environment and ``camunda-workers.toml``.
 
-This is the only module that reads the environment; the project file's model is in `camunda_workers.project`. Addresses and secrets come from there, under Camunda's own names; facts about a
-project (where its diagrams are, which workers it has) come from its ``camunda-workers.toml``. One described model per area, composed into
+This is the only module that reads the environment; the project file's model is in `camunda_workers.project`. Addresses and secrets come
+from there, under Camunda's own names; facts about a project (where its diagrams are, which workers it has) come from its
+``camunda-workers.toml``. One described model per area, composed into
 `Settings`.
 """
 

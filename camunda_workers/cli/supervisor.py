@@ -104,7 +104,7 @@ class Supervisor:
         while not self._stopping.is_set():
             child = self._children[number] = _Child(number, options)
             announcing = asyncio.create_task(child.announced())
-            while child.process.is_alive():
+            while child.process.is_alive():  # noqa: ASYNC110 - a process tells an event loop nothing on every platform
                 await asyncio.sleep(0.05)
             announcing.cancel()
             child.close()

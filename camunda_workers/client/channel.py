@@ -87,6 +87,8 @@ def channel_options(target: Target) -> Options:
     options: list[tuple[str, Any]] = [
         ("grpc.keepalive_time_ms", 45_000),
         ("grpc.keepalive_timeout_ms", 10_000),
+        # Without this gRPC waits for a ping's answer for a minute, whatever the line above says (seen with grpcio 1.85).
+        ("grpc.http2.ping_timeout_ms", 10_000),
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.max_receive_message_length", MAX_MESSAGE_SIZE),
         ("grpc.max_send_message_length", MAX_MESSAGE_SIZE),

@@ -130,10 +130,10 @@ def activated_job(job: Mapping[str, Any]) -> pb.ActivatedJob:
         **fields,
     )
     kind, event = str(job.get("kind") or "BPMN_ELEMENT"), str(job.get("listenerEventType") or "UNSPECIFIED")
+    kinds, events = set(pb.ActivatedJob.JobKind.keys()), set(pb.ActivatedJob.ListenerEventType.keys())
     # A kind that is newer than this package has a number that nobody knows, so that it counts as unknown.
-    result.kind = cast("Any", pb.ActivatedJob.JobKind.Value(kind) if kind in pb.ActivatedJob.JobKind.keys() else 99)
-    events = pb.ActivatedJob.ListenerEventType
-    result.listenerEventType = cast("Any", events.Value(event) if event in events.keys() else events.UNSPECIFIED)
+    result.kind = cast("Any", pb.ActivatedJob.JobKind.Value(kind) if kind in kinds else 99)
+    result.listenerEventType = cast("Any", pb.ActivatedJob.ListenerEventType.Value(event if event in events else "UNSPECIFIED"))
     task = job.get("userTask")
     if task:
         given = {name: value for name, value in cast("Mapping[str, Any]", task).items() if value is not None}

@@ -30,7 +30,7 @@ class EmbeddedGround:
     """
 
     kind = "embedded"
-    knows_quiet = True
+    is_exact = True
 
     def __init__(self, settings: Settings | None = None) -> None:
         self._settings = settings or Settings()

@@ -124,10 +124,9 @@ class PathExpectations(Expectations):
         )
 
     def _elements(self) -> list[ElementFact]:
-        instances = self._kit.journal.instances
-        return [
-            one for key in self._kit.journal.descendants(self._instance.key) for one in instances[key].elements.values() if key in instances
-        ]
+        journal = self._kit.journal
+        known = [journal.instances[key] for key in journal.descendants(self._instance.key) if key in journal.instances]
+        return [element for one in known for element in one.elements.values()]
 
     def _active(self, *, leaves: bool = False) -> list[str]:
         active = [one for one in self._elements() if one.state == "active"]

@@ -15,11 +15,11 @@ class Ground(Protocol):
 
     Attributes:
         kind: ``embedded``, ``broker`` or an address.
-        knows_quiet: whether it can tell exactly that nothing more will happen; then failing expectations fail at once.
+        is_exact: whether it knows exactly, and at once, that everything has been processed; otherwise ``idle`` concludes it from silence.
     """
 
     kind: str
-    knows_quiet: bool
+    is_exact: bool
 
     def fresh(self) -> Ground:
         """Another one of the same kind, not started."""

@@ -82,7 +82,7 @@ class Journal:
             before = self.position
             while lines := await self._source.read(self.position, _BATCH):
                 for line in lines:
-                    self._take(line)
+                    self.take(line)
                 if len(lines) < _BATCH:
                     break
             return self.position > before
@@ -107,7 +107,8 @@ class Journal:
         keys = set(self.descendants(key))
         return (one for one in self.incidents.values() if one.state == "active" and one.instance in keys)
 
-    def _take(self, line: str | bytes) -> None:
+    def take(self, line: str | bytes) -> None:
+        """Take in one record."""
         record = from_json(line)
         self.position = record["position"]
         self.time = max(self.time, record["timestamp"])

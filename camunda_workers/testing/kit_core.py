@@ -80,10 +80,7 @@ class Core:
     async def settle(self) -> None:
         """Wait until nothing more happens by itself; an ExpectationFailed names the worker that does not let go."""
         await self.ready()
-        if self.ground.knows_quiet:
-            await self.waiting.settled()
-        else:
-            await self.waiting.look_around()
+        await self.waiting.settled()
 
     async def check_element(self, instance: Instance, *element_ids: str) -> None:
         """Refuse ids that neither the instance's diagram nor one that it calls has.

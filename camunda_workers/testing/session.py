@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -17,6 +18,7 @@ from camunda_workers.testing.journal import Journal
 from camunda_workers.testing.kit import CamundaTest
 
 if TYPE_CHECKING:
+    from camunda_workers.testing.broker import BrokerSession
     from camunda_workers.testing.coverage.collect import Coverage
     from camunda_workers.testing.ground import Ground
 
@@ -63,12 +65,28 @@ async def open_kit(
         yield kit
 
 
+BROKER: pytest.StashKey[BrokerSession] = pytest.StashKey()
+
+
 async def ground_of(config: pytest.Config) -> Ground:
-    """The engine that ``--camunda-engine`` names."""
+    """The engine that ``--camunda-engine`` names.
+
+    Raises:
+        ConfigurationError: there is no such engine, or it cannot be used for tests.
+    """
     wanted = cast("str", config.getoption("--camunda-engine"))
     if wanted == "embedded":
         return EmbeddedGround()
-    raise ConfigurationError(f"--camunda-engine={wanted}: there is embedded")
+    if wanted == "broker":
+        from camunda_workers.testing.broker import BrokerGround, BrokerSession
+
+        if BROKER not in config.stash:
+            session = BrokerSession()
+            await asyncio.to_thread(session.start)
+            config.stash[BROKER] = session
+            config.add_cleanup(session.stop)
+        return BrokerGround(config.stash[BROKER])
+    raise ConfigurationError(f"--camunda-engine={wanted}: tests run on 'embedded' or 'broker'")
 
 
 def slug(name: str) -> str:

@@ -1,7 +1,8 @@
 """Fetches jobs of one type by long polling, as many as there is room for.
 
-Beside an open stream it asks for what the stream does not bring. While there is such a backlog it takes its share of the free places and
-is answered at once; otherwise one request waits for one job and holds no place, so that all of them are there for pushed jobs.
+It begins alone, and has the stream opened when it has caught up with what was there. From then on it asks for what the stream does not
+bring: while there is such a backlog it takes its share of the free places and is answered at once; otherwise one request waits for one job
+and holds no place, so that all of them are there for pushed jobs.
 """
 
 from __future__ import annotations
@@ -122,7 +123,8 @@ class Poller:
         places = await self._slots.take_batch()
         try:
             self._room()
-            wait = NOW if self._stream is not None and self._stream.open else self._polling.request_timeout
+            stream = self._stream
+            wait = NOW if stream is not None and (stream.open or not stream.begun) else self._polling.request_timeout
             most = min(places, self._definition.max_batch or places)
             # One that is answered at once is never given up: the engine may have handed out its jobs already, and they would be lost.
             jobs, seconds = await self._fetch(most, wait, holds_places=wait is not NOW)
@@ -135,6 +137,8 @@ class Poller:
         if len(jobs) > places:
             # More than was asked for; the cap holds all the same.
             await self._jobs.give_back(jobs[places:])
+        if stream is not None and len(jobs) < most:
+            stream.begin()
         if wait is not NOW:
             await self._rest_if_idle(jobs, seconds)
         return bool(jobs)

@@ -181,8 +181,11 @@ class WorkerRunner:
         _log.info("runner.stopping", worker=self._name, running=sum(stats.running for stats in self._stats.values()))
         try:
             if self._pollers is not None:
+                streams = [worker.poller.stream for worker in self._workers if worker.poller.stream is not None]
+                await asyncio.gather(*(stream.leave() for stream in streams))
                 self._pollers.cancel()
                 await asyncio.wait([self._pollers])
+                await asyncio.gather(*(stream.give_back() for stream in streams))
                 await self._drain()
         finally:
             if self._loop_lag is not None:

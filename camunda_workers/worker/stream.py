@@ -27,6 +27,10 @@ _log = structlog.get_logger("camunda_workers.worker")
 PROVEN: Final = 1.0
 """A stream that has lived for so many seconds, or brought a job, is taken for a good one; gRPC tells nothing before the first message."""
 
+QUIET: Final = 0.05
+LONGEST_LEAVE: Final = 1.0
+"""A stream that is to end is read until nothing has come for `QUIET` seconds: what is on its way when it is cancelled is lost until its timeout."""
+
 
 class Stream:
     """Keeps a stream of jobs open until it is cancelled; no error ends it, except that the engine has no streams.
@@ -61,17 +65,30 @@ class Stream:
         self._make_room = make_room
         self._failures = 0
         self._opened: float | None = 0.0
+        self._begun = asyncio.Event()
+        self._leaving = asyncio.Event()
+        self._came = 0.0
+        self._unstarted: list[pb.ActivatedJob] = []
+
+    @property
+    def begun(self) -> bool:
+        """Whether the stream is wanted yet."""
+        return self._begun.is_set()
+
+    def begin(self) -> None:
+        """Called when polls have caught up. Until then they are cheaper (a tenth of the work for each job), and they bring the oldest first."""
+        self._begun.set()
 
     @property
     def open(self) -> bool:
         """Whether new jobs can be expected from here; the poller then leaves the places to them."""
-        if self._opened is None:
+        if self._opened is None or not self.begun:
             return False
         return not self._failures or time.monotonic() - self._opened > PROVEN
 
     async def run(self) -> None:
         """Opens the stream and takes jobs from it, again whenever it breaks."""
-        await asyncio.sleep(self._polling.start_jitter.total_seconds() * random.random())
+        await self._begun.wait()
         while True:
             try:
                 await self._follow()
@@ -88,6 +105,20 @@ class Stream:
             self._failures += 1
             await self._pause(reason, severe=severe)
 
+    async def leave(self) -> None:
+        """Starts no more jobs and returns when those that were under way have come; then it is to be cancelled, and `give_back` called."""
+        self._leaving.set()
+        began = self._came = time.monotonic()
+        while self._opened and time.monotonic() - began < LONGEST_LEAVE:
+            if (left := self._came + QUIET - time.monotonic()) <= 0:
+                return
+            await asyncio.sleep(left)
+
+    async def give_back(self) -> None:
+        """Returns what came after `leave`."""
+        jobs, self._unstarted = self._unstarted, []
+        await self._jobs.give_back(jobs)
+
     async def _follow(self) -> None:
         jobs = self._gateway.stream_jobs(self._definition.job_type, **self._options)
         self._opened = time.monotonic()
@@ -101,9 +132,25 @@ class Stream:
             await _close(jobs)
 
     async def _take(self, job: pb.ActivatedJob) -> None:
-        if not self._jobs.start_now(job):
+        if self._leaving.is_set():
+            self._came = time.monotonic()
+            self._unstarted.append(job)
+        elif not self._jobs.start_now(job):
             self._make_room()
-            await self._jobs.admit(job)
+            await self._admit(job)
+
+    async def _admit(self, job: pb.ActivatedJob) -> None:
+        admitting = asyncio.ensure_future(self._jobs.admit(job))
+        leaving = asyncio.ensure_future(self._leaving.wait())
+        try:
+            await asyncio.wait([admitting, leaving], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            leaving.cancel()
+            # It gives the job back when it is cancelled.
+            admitting.cancel()
+            await asyncio.wait([admitting])
+        if not admitting.cancelled():
+            admitting.result()
 
     async def _pause(self, reason: str, *, severe: bool) -> None:
         wait = self._polling.back_off.delay(self._failures, random.random())

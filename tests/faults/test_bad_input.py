@@ -14,8 +14,7 @@ from typing import Any
 
 import pytest
 
-from bench.fake_gateway import FakeGateway
-from bench.http2 import Connection
+from bench.fake_gateway import FakeGateway, served
 from camunda_workers import BpmnError, Client, Router, WorkerRunner, worker
 from camunda_workers.client.proto import gateway_pb2 as pb
 from camunda_workers.settings import Settings
@@ -115,9 +114,7 @@ async def test_15_five_megabytes_that_fit_are_read(gateway: ScriptedGateway) -> 
 
 async def test_15_bytes_that_are_no_text_at_all_leave_the_poller_alive() -> None:
     """Variables that are not UTF-8 break the whole message: no job can be read from it, so none can be failed; the next one must come."""
-    loop = asyncio.get_running_loop()
     fake = FakeGateway()
-    server = await loop.create_server(lambda: Connection(fake.called), "127.0.0.1", 0)
     done: list[int] = []
 
     @worker("work")
@@ -126,13 +123,11 @@ async def test_15_bytes_that_are_no_text_at_all_leave_the_poller_alive() -> None
 
     fake.add("work", 1, '{"number": "good"}')
     fake.types["work"].template = fake.types["work"].template.replace(b"good", b"\xff\xfe\xfd\xfc")
-    address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with Client(settings=Settings(grpc_address=address)) as client:
+    async with served(fake) as address, Client(settings=Settings(grpc_address=address)) as client:
         async with WorkerRunner(client, [Router(work)], polling=POLLING) as runner:
             await eventually(lambda: runner.stats["work"].failed_polls >= 1 or runner.stats["work"].failed >= 1)
             fake.add("work", 3, '{"number": 5}')
             await eventually(lambda: done == [5, 5, 5], timeout=15)
-    server.close()
 
 
 def unreadable() -> Any:

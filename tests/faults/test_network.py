@@ -10,10 +10,10 @@ import grpc
 import grpc.aio
 import pytest
 
-from bench.fake_gateway import FakeGateway
-from bench.http2 import Connection
+from bench.fake_gateway import FakeGateway, served
 from camunda_workers import Client, JobContext, Router, WorkerRunner, worker
 from camunda_workers.client import BackOff
+from camunda_workers.client.channel import channel_options, parse_target
 from camunda_workers.client.proto import gateway_pb2 as pb
 from camunda_workers.settings import Settings
 from camunda_workers.worker.polling import Polling
@@ -136,32 +136,21 @@ async def test_7_a_black_hole_is_noticed_within_keep_alive(ledger: Ledger) -> No
     """The network swallows everything and closes nothing. gRPC's pings notice; here they are sent each second instead of each 45."""
     loop = asyncio.get_running_loop()
     gateway = FakeGateway()
-    server = await loop.create_server(lambda: Connection(gateway.called), "127.0.0.1", 0)
-    address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    options = [
-        ("grpc.keepalive_time_ms", 1_000),
-        ("grpc.keepalive_timeout_ms", 1_000),
-        ("grpc.http2.max_pings_without_data", 0),
-        ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.min_reconnect_backoff_ms", 100),
-        ("grpc.max_reconnect_backoff_ms", 500),
-        ("grpc.use_local_subchannel_pool", 1),
-    ]
-    async with fault_proxy(address) as proxy, grpc.aio.insecure_channel(proxy.address, options=options) as channel:
+    async with served(gateway) as address, fault_proxy(address) as proxy:
+        # The client's own options, with seconds for its minutes.
+        shorter = {"grpc.keepalive_time_ms": 1_000, "grpc.keepalive_timeout_ms": 1_000, "grpc.http2.ping_timeout_ms": 1_000}
+        options = [(name, shorter.get(name, value)) for name, value in channel_options(parse_target(address))]
+        assert set(shorter) <= {name for name, _ in options}
         patient = Polling(request_timeout=timedelta(minutes=5), back_off=POLLING.back_off)
-        async with Client(channel=channel) as client, WorkerRunner(client, [Router(noting(ledger))], polling=patient) as runner:
-            for number in range(1, 4):
-                gateway.add("work", 1, f'{{"number": {number}}}')
-                await eventually(lambda number=number: runner.stats["work"].completed == number, timeout=15)
-                proxy.weather = Weather.BLACK_HOLE
-                before = proxy.connections
-                began = loop.time()
-                await eventually(lambda before=before: proxy.connections > before, timeout=15)
-                assert loop.time() - began < 6
-                # The old connection is still a hole; new ones get through.
-                proxy.forget()
-                proxy.weather = Weather.FAIR
-    server.close()
+        async with grpc.aio.insecure_channel(proxy.address, options=options) as channel, Client(channel=channel) as client:
+            async with WorkerRunner(client, [Router(noting(ledger))], polling=patient) as runner:
+                for number in range(1, 4):
+                    gateway.add("work", 1, f'{{"number": {number}}}')
+                    await eventually(lambda number=number: runner.stats["work"].completed == number, timeout=15)
+                    before, began = proxy.connections, loop.time()
+                    proxy.swallow()
+                    await eventually(lambda before=before: proxy.connections > before, timeout=15)
+                    assert loop.time() - began < 6
     assert ledger.count("runs") == 3
 
 
@@ -179,9 +168,10 @@ async def test_a_gateway_that_ends_every_stream_at_once_is_not_asked_in_a_hot_lo
         gateway.script("StreamActivatedJobs", Refuse(grpc.StatusCode.UNAVAILABLE, "draining"))
         gateway.script("ActivateJobs", Refuse(grpc.StatusCode.UNAVAILABLE, "draining"))
         async with through(gateway.address) as client, WorkerRunner(client, [Router(noting(ledger))], polling=POLLING):
-            await eventually(lambda: len(gateway.calls) >= 6)
+            # Enough for the waits to have grown to their longest.
+            await eventually(lambda: len(gateway.calls) >= 20, timeout=20)
             began, before = asyncio.get_running_loop().time(), len(gateway.calls)
-            await eventually(lambda: len(gateway.calls) >= before + 4, timeout=10)
-            # Half a second at most between two tries, a quarter at least: twenty in a second would be a loop.
-            assert (len(gateway.calls) - before) / (asyncio.get_running_loop().time() - began) < 20
+            await eventually(lambda: len(gateway.calls) >= before + 10, timeout=20)
+            # Two tell each other nothing: the stream and the poller, each with a quarter of a second at least between two tries.
+            assert (len(gateway.calls) - before) / (asyncio.get_running_loop().time() - began) < 12
     assert isinstance(gateway, ScriptedGateway)

@@ -6,8 +6,8 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator
-from typing import Any
 from datetime import timedelta
+from typing import Any
 
 import grpc.aio
 import pytest

@@ -152,20 +152,22 @@ async def test_bad_polls_are_refused(stub: GatewayStub, request_message: pb.Acti
     assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
 
 
+async def answer_code(call: Any, *, streaming: bool) -> grpc.StatusCode:
+    try:
+        await (call.read() if streaming else call)
+    except grpc.aio.AioRpcError as error:
+        return error.code()
+    call.cancel()
+    return grpc.StatusCode.OK
+
+
 async def test_every_call_of_the_protocol_is_served(engine: EmbeddedEngine) -> None:
     async with grpc.aio.insecure_channel(engine.grpc_address) as channel:
         stub = GatewayStub(channel)
         for method in METHODS.values():
             request = method.request()
-            try:
-                if method.streaming:
-                    call = getattr(stub, method.name)(request)
-                    await call.read()
-                    call.cancel()
-                else:
-                    await getattr(stub, method.name)(request)
-            except grpc.aio.AioRpcError as error:
-                assert error.code() not in (grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.INTERNAL), (method.name, error.details())
+            answered = await answer_code(getattr(stub, method.name)(request), streaming=method.streaming)
+            assert answered not in (grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.INTERNAL), method.name
         health = health_pb2_grpc.HealthStub(channel)
         answer: Any = await health.Check(health_pb2.HealthCheckRequest())  # pyright: ignore
-        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+        assert answer.status == 1  # SERVING

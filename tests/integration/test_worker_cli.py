@@ -8,7 +8,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -87,7 +87,7 @@ class Running:
 
 
 @asynccontextmanager
-async def worker_run(folder: Path, engine: EmbeddedEngine, *arguments: str, **variables: str) -> AsyncIterator[Running]:
+async def worker_run(folder: Path, engine: EmbeddedEngine, *arguments: str, **variables: str) -> AsyncGenerator[Running]:
     environment = {
         **os.environ,
         "ZEEBE_GRPC_ADDRESS": engine.grpc_address,

@@ -50,8 +50,8 @@ class FaultProxy:
             for writer in (client, server):
                 _reset(writer)
 
-    def forget(self) -> None:
-        """Keep the open connections black holes for ever, whatever the weather becomes."""
+    def swallow(self) -> None:
+        """Make black holes of the open connections, for ever; new ones get through."""
         self._lost |= set(self._open)
 
     def lose_next_reply(self) -> None:

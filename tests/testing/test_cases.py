@@ -270,6 +270,11 @@ def test_files_are_found_by_name_and_folder_and_their_diagrams_around_them(tmp_p
     with pytest.raises(BadTestCases, match="no such file"):
         find([tmp_path / "nowhere"])
     assert resources_for(folder / "happy.json", read(folder / "happy.json")) == [folder.parent / "order.bpmn"]
+    (folder.parent / "calls.bpmn").write_bytes(CALLS.content)
+    (folder.parent / "rating.dmn").write_bytes(RATING.content)
+    (folder.parent / "newer.bpmn").write_text("<not-a-diagram/>")
+    calls = model.TestCases.model_validate({"testCases": [{"name": "a", "instructions": [start("calls")]}]})
+    assert [path.name for path in resources_for(folder / "happy.json", calls)] == ["calls.bpmn", "rating.dmn"]
     missing = model.TestCases.model_validate({"testCases": [{"name": "a", "instructions": [start("nowhere")]}]})
     with pytest.raises(ConfigurationError, match="no diagram with process nowhere"):
         resources_for(folder / "happy.json", missing)

@@ -13,9 +13,9 @@ import camunda_workers
 PUBLIC = {
     # workers
     "worker", "Worker", "Router", "Header", "Provided", "Variable", "ALL", "JobContext", "JobKind", "ListenerEvent", "current_job",
-    "WorkerRunner", "run_workers", "RetryPolicy", "Middleware", "CallNext",
+    "WorkerRunner", "run_workers", "RetryPolicy", "Polling", "Middleware", "CallNext",
     # how a job ends
-    "Outcome", "Completed", "Failed", "Bpmn", "Denied", "Deny", "Corrected",
+    "Outcome", "Completed", "Failed", "Bpmn", "Denied", "Deny", "Corrected", "AdHoc", "ActivateElement",
     # the client
     "Client",
     # errors

@@ -72,11 +72,13 @@ async def test_a_backlog_is_drained_while_pushed_jobs_keep_all_places_busy() -> 
         await asyncio.sleep(0.004)
         return {"old": old}
 
-    for _ in range(40):
-        engine.add("busy", {"old": True})
     ended = engine.ended
     async with WorkerRunner(engine, [Router(busy)], polling=QUICK):
         await eventually(lambda: engine.streams("busy"))
+        engine.pushes = False
+        for _ in range(40):
+            engine.add("busy", {"old": True})
+        engine.pushes = True
 
         async def flood() -> None:
             while True:
@@ -88,6 +90,18 @@ async def test_a_backlog_is_drained_while_pushed_jobs_keep_all_places_busy() -> 
         flooding.cancel()
         engine._queues["busy"].clear()  # pyright: ignore[reportPrivateUsage]
     assert any(not end.variables.get("old", True) for end in ended)
+
+
+async def test_the_stream_is_opened_when_the_backlog_is_drained() -> None:
+    engine = JobEngine()
+    for number in range(500):
+        engine.add("echo", {"number": number})
+    async with WorkerRunner(engine, [Router(echo)], polling=QUICK) as runner:
+        await eventually(lambda: engine.streams("echo"))
+        assert runner.stats["echo"].activated == 500
+        await engine.all_ended(500)
+    # Few large requests, each answered at once.
+    assert len([asked for asked in engine.asked if asked.request_timeout == NOW]) < 60
 
 
 async def test_a_stream_that_breaks_is_opened_again_and_polls_go_on_meanwhile() -> None:
@@ -108,13 +122,14 @@ async def test_a_stream_that_breaks_is_opened_again_and_polls_go_on_meanwhile() 
 
 async def test_places_held_by_a_long_poll_are_given_to_a_pushed_job() -> None:
     engine = JobEngine()
-    engine.script("stream_jobs", EngineUnavailable("gone"))
+    engine.script("stream_jobs", *[EngineUnavailable("gone")] * 40)
     async with WorkerRunner(engine, [Router(echo)], polling=QUICK):
+        engine.add("echo", {"number": 0})
         # The stream is away: the poll holds every place. Then it is back.
         await eventually(lambda: any(asked.request_timeout > timedelta(0) and asked.max_jobs == 32 for asked in engine.asked))
         await eventually(lambda: engine.streams("echo"))
         engine.add("echo", {"number": 1})
-        await engine.all_ended(1, timeout=2)
+        await engine.all_ended(2, timeout=2)
 
 
 async def test_an_engine_without_streams_is_polled() -> None:
@@ -141,7 +156,7 @@ async def test_a_worker_may_go_without_a_stream_and_for_its_own_tenants() -> Non
     assert (asked["quiet"].tenant_ids, asked["echo"].tenant_ids) == (("a", "b"), ())
 
 
-async def test_stopping_gives_back_the_job_in_hand() -> None:
+async def test_stopping_gives_back_the_job_in_hand_and_those_on_their_way() -> None:
     engine = JobEngine()
 
     @worker("hold", max_running=1)
@@ -153,8 +168,8 @@ async def test_stopping_gives_back_the_job_in_hand() -> None:
         for _ in range(3):
             engine.add("hold")
         await eventually(lambda: runner.stats["hold"].running == 1 and runner.stats["hold"].pushed == 2)
-    assert [(end.call, end.retries) for end in engine.ended] == [("fail", 3)] * 2
-    assert engine.waiting("hold") == 1
+    assert [(end.call, end.retries) for end in engine.ended] == [("fail", 3)] * 3
+    assert engine.waiting("hold") == 0
 
 
 async def test_a_job_that_waited_for_a_place_until_its_deadline_is_not_started() -> None:

@@ -168,6 +168,7 @@ async def test_streams_and_polls_on_the_real_engine(client: Client) -> None:
     for number in range(20):
         await client.start("one-task", {"number": number})
     async with WorkerRunner(client, [Router(work)], polling=POLLING) as runner:
+        await eventually(lambda: runner.stats["work"].completed == 20 and runner.stats["work"].streams == 1, timeout=20)
         for number in range(40):
             await client.start("one-task", {"number": number})
         await eventually(lambda: runner.stats["work"].completed == 60, timeout=20)
