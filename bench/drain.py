@@ -24,6 +24,7 @@ from camunda_workers.engine.broker.distribution import distribution_folder
 from camunda_workers.settings import Settings
 
 BACKLOG = 5_000
+ROUNDS = 5
 SOME = {"pyzeebe": 320, "node": 2_000, "sdk": 100, "warm-up": 5_000}
 """The slow ones get fewer jobs, so that the run ends today; what is compared is jobs a second."""
 PEERS = Path(__file__).parent / "peers"
@@ -150,10 +151,13 @@ def run() -> Iterator[Result]:
     if not (distribution_folder(settings.broker_version, settings.cache_dir) / "bin" / "broker").exists():
         print("left out: no broker distribution in the cache; camunda-workers engine start --engine broker fetches it", file=sys.stderr)
         return
-    found = asyncio.run(_measure(rounds=4))
+    found = asyncio.run(_measure(ROUNDS))
+    # Each round is a pair, one right after the other: the broker's own pace changes from minute to minute, by more than what is compared.
+    pairs = sorted(zip(found["ours"], found["plain"], strict=True), key=lambda pair: pair[0]["rate"] / pair[1]["rate"])
+    ours, plain = (one["rate"] for one in pairs[len(pairs) // 2])
+    yield Result("drain a backlog of the real broker, beside a plain grpc.aio loop", "jobs/s", ours, 0.95, at_most=False, peer=plain)
     ours = statistics.median(one["rate"] for one in found["ours"])
     for name, words, target in (
-        ("plain", "a plain grpc.aio loop", 0.95),
         ("pyzeebe", "pyzeebe 4.7.0 at its defaults", 5.0),
         ("node", "@camunda8/sdk (Node)", 1.5),
         ("sdk", "camunda-orchestration-sdk", 5.0),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Self, cast
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
@@ -90,6 +90,95 @@ class DemoSection(_Section):
     run: Reference | None = Field(default=None, description='A function as "package.module:name".')
 
 
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=True)]
+
+
+class _Duty(_Section):
+    name: str = Field(min_length=1, description="What reasons and records call the rule.")
+    process: str | None = Field(default=None, description="The process it is about; every process when not given.")
+
+
+class SeparateDuty(_Duty):
+    """``[[duties.separate]]``: who did one task may not do another one of the same case."""
+
+    tasks: Names = Field(default=(), description="Ids of user tasks: nobody does two of them.")
+    task: str | None = Field(default=None, description="Or in one direction: the id of the task ...")
+    not_by: Names = Field(default=(), description="... that nobody does who did one of these.")
+    again: bool = Field(default=True, description="Whether somebody may do the same task once more (after it was sent back, say).")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        directed, mutual = self.task is not None and bool(self.not_by), bool(self.tasks)
+        if directed == mutual or (self.task is None) != (not self.not_by):
+            raise ValueError("give either 'tasks', or 'task' with 'not_by'")
+        if mutual and len(self.tasks) == 1 and self.again:
+            raise ValueError("one task alone keeps nobody apart: name another one, or set again = false")
+        return self
+
+
+class ApprovalsDuty(_Duty):
+    """``[[duties.approvals]]``: a task that only several people together complete (N of M)."""
+
+    task: str = Field(description="The user task's id.")
+    needed: int = Field(ge=2, le=20, description="How many different people.")
+    by: Names = Field(default=(), description="Groups, one of which each of them must be in; any when not given.")
+    when: dict[str, Any] = Field(default_factory=dict[str, Any], description="Only if these variables have these values, by dotted path.")
+    agree_on: Names = Field(default=(), description="Variables, by dotted path, that all of them must have set alike.")
+
+
+class LimitsDuty(_Duty):
+    """``[[duties.limits]]``: how much somebody may decide on, by group."""
+
+    tasks: Names = Field(min_length=1, description="Ids of user tasks.")
+    amount: str = Field(min_length=1, description="The variable with the amount, by dotted path.")
+    limits: dict[str, Amount] = Field(min_length=1, description="Group to amount; inf is no limit. Whoever is in none has none to decide on.")
+    when: dict[str, Any] = Field(default_factory=dict[str, Any], description="Only if these variables have these values, by dotted path.")
+
+
+class ConflictDuty(_Duty):
+    """``[[duties.conflicts]]``: nobody decides on a case of their own."""
+
+    tasks: Names = Field(default=("*",), description="Ids of user tasks; * is every one.")
+    subject: Names = Field(min_length=1, description="Variables with the person the case is about, by dotted path: user name, email or name.")
+
+
+class DutyPerson(_Section):
+    """``[duties.people."user.name"]``: who somebody is, where the identity provider does not tell."""
+
+    name: str = Field(default="", description="The name in full.")
+    email: str = Field(default="", description="Where notifications go; also known as this in conflicts.")
+    aliases: Names = Field(default=(), description="Other accounts of the same person.")
+    groups: Names = Field(default=(), description="Groups the person is in.")
+
+
+class DutiesSection(_Section):
+    """``[duties]``: rules for people that hold in the inbox, in Tasklist and over the API."""
+
+    listeners: Names = Field(default=("duties",), description="Job types of the diagrams' task listeners that apply these rules.")
+    candidates_only: bool = Field(default=False, description="Whether only a task's candidates may have it, where it names some.")
+    supervisors: Names = Field(default=(), description="Groups whose members may give tasks to others and take them back.")
+    service_accounts: Names = Field(default=(), description="Accounts of programs that act for people: never counted as the person.")
+    delegation: bool = Field(default=True, description="Whether tasks may be delegated at all.")
+    longest_absence: timedelta = Field(default=timedelta(days=60), gt=timedelta(0), description="How long somebody may be substituted for.")
+    people: dict[str, DutyPerson] = Field(default_factory=dict[str, DutyPerson], description="By user name.")
+    separate: tuple[SeparateDuty, ...] = ()
+    approvals: tuple[ApprovalsDuty, ...] = ()
+    limits: tuple[LimitsDuty, ...] = ()
+    conflicts: tuple[ConflictDuty, ...] = ()
+
+    @property
+    def any_rules(self) -> bool:
+        """Whether there is anything to enforce."""
+        return bool(self.separate or self.approvals or self.limits or self.conflicts or self.candidates_only)
+
+    @model_validator(mode="after")
+    def _names_once(self) -> Self:
+        names = [rule.name for rule in (*self.separate, *self.approvals, *self.limits, *self.conflicts)]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two rules are called '{twice[0]}': reasons must say which one")
+        return self
+
+
 class ProjectFile(_Section):
     """A project's ``camunda-workers.toml``."""
 
@@ -97,6 +186,7 @@ class ProjectFile(_Section):
     deploy: DeploySection = Field(default_factory=DeploySection)
     workers: WorkersSection = Field(default_factory=WorkersSection)
     demo: DemoSection = Field(default_factory=DemoSection)
+    duties: DutiesSection = Field(default_factory=DutiesSection)
 
     _path: Path = PrivateAttr(default=Path(PROJECT_FILE))
 

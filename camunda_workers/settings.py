@@ -84,6 +84,16 @@ class ConnectionSettings(_Area):
     oauth_url: str | None = _from("CAMUNDA_OAUTH_URL", "ZEEBE_AUTHORIZATION_SERVER_URL", about="Where tokens are asked for.")
     token_audience: str | None = _from("CAMUNDA_TOKEN_AUDIENCE", "ZEEBE_TOKEN_AUDIENCE", about="The audience tokens are asked for.")
     token_scope: str | None = _from("CAMUNDA_TOKEN_SCOPE", "ZEEBE_TOKEN_SCOPE", about="The scope tokens are asked for.")
+    cluster_id: str | None = _from("CAMUNDA_CLUSTER_ID", about="The cluster in Camunda's SaaS; addresses follow from it and its region.")
+    cluster_region: str = _from("CAMUNDA_CLUSTER_REGION", default="bru-2", about="The region of a cluster in Camunda's SaaS.")
+    ca_certificate: Path | None = _from(
+        "CAMUNDA_CA_CERTIFICATE_PATH",
+        "ZEEBE_CA_CERTIFICATE_PATH",
+        "CAMUNDA_MTLS_CA_PATH",
+        about="PEM file of the authority that signed the cluster's certificate, where the machine does not know it.",
+    )
+    client_certificate: Path | None = _from("CAMUNDA_MTLS_CERT_PATH", about="PEM file of our own certificate, for mutual TLS.")
+    client_key: Path | None = _from("CAMUNDA_MTLS_KEY_PATH", about="PEM file of its private key.")
     basic_username: str | None = _from("CAMUNDA_BASIC_AUTH_USERNAME", about="User name, where there is no OAuth.")
     basic_password: SecretStr | None = _from("CAMUNDA_BASIC_AUTH_PASSWORD", about="Password, where there is no OAuth.")
     tenant_ids: Annotated[tuple[str, ...], NoDecode] = _from(
@@ -110,6 +120,22 @@ class ConnectionSettings(_Area):
         return base.rstrip("/").removesuffix("/v2")
 
     @model_validator(mode="after")
+    def _saas(self) -> Self:
+        if self.cluster_id:
+            host = f"{self.cluster_region}.zeebe.camunda.io"
+            follows = {
+                "grpc_address": f"grpcs://{self.cluster_id}.{host}:443",
+                "rest_address": f"https://{host}/{self.cluster_id}",
+                "oauth_url": "https://login.cloud.camunda.io/oauth/token",
+                "token_audience": "zeebe.camunda.io",
+            }
+            for name, value in follows.items():
+                if name not in self.model_fields_set:
+                    # The model is frozen for others; this is still its construction.
+                    object.__setattr__(self, name, value)
+        return self
+
+    @model_validator(mode="after")
     def _whole_credentials(self) -> Self:
         given = {"CAMUNDA_CLIENT_ID": self.client_id, "CAMUNDA_CLIENT_SECRET": self.client_secret, "CAMUNDA_OAUTH_URL": self.oauth_url}
         missing = [name for name, value in given.items() if value is None]
@@ -117,6 +143,8 @@ class ConnectionSettings(_Area):
             raise ValueError(f"OAuth needs all three of {', '.join(given)}; {' and '.join(missing)} not set")
         if self.basic_username is not None and self.basic_password is None:
             raise ValueError("CAMUNDA_BASIC_AUTH_USERNAME is set without CAMUNDA_BASIC_AUTH_PASSWORD")
+        if (self.client_certificate is None) != (self.client_key is None):
+            raise ValueError("mutual TLS needs both CAMUNDA_MTLS_CERT_PATH and CAMUNDA_MTLS_KEY_PATH")
         return self
 
 

@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "demo": "Run real insurance claims through the claims process.",
     "engine": "Run a Camunda engine for development.",
     "worker": "Run a project's workers.",
+    "connect": "Show and check the connection to a Camunda cluster.",
     "case": "Tell the story of a case.",
     "test": "Run tests of processes: JSON test cases and Python tests, with coverage and mutants.",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import grpc
 import grpc.aio
@@ -18,6 +18,9 @@ from camunda_workers.client.stub import GatewayStub
 from camunda_workers.errors import ConfigurationError, EngineError
 
 R = TypeVar("R", bound=Message)
+
+Header: TypeAlias = tuple[tuple[str, str], ...]
+_NO_HEADER: Header = ()
 
 
 class GatewayCalls:
@@ -71,7 +74,14 @@ class GatewayCalls:
         method = getattr(self._stub, name)
 
         async def send() -> R:
-            result: Any = await method(request, timeout=timeout or self._timeout, metadata=await self._metadata())
+            header = await self._header()
+            try:
+                result: Any = await method(request, timeout=timeout or self._timeout, metadata=header)
+            except grpc.aio.AioRpcError as error:
+                other = await self._other_header(error, header)
+                if other == header:
+                    raise
+                result = await method(request, timeout=timeout or self._timeout, metadata=other)
             assert isinstance(result, answer)
             return result
 
@@ -91,8 +101,10 @@ class GatewayCalls:
             timeout: seconds the whole stream may last; ``None`` for as long as it lives.
         """
         stream: Any = None
+        header = _NO_HEADER
         try:
-            stream = getattr(self._stub, name)(request, timeout=timeout, metadata=await self._metadata())
+            header = await self._header()
+            stream = getattr(self._stub, name)(request, timeout=timeout, metadata=header)
             async for item in stream:
                 assert isinstance(item, answer)
                 yield item
@@ -100,13 +112,25 @@ class GatewayCalls:
             failure = self._failure(error, name)
             if failure is None:
                 raise
+            if isinstance(error, grpc.aio.AioRpcError):
+                # For whoever opens the next one.
+                await self._other_header(error, header)
             raise failure.error from failure.error.__cause__
         finally:
             if stream is not None:
                 stream.cancel()
 
-    async def _metadata(self) -> tuple[tuple[str, str], ...]:
-        return (("authorization", await self._authorization.header()),) if self._authorization else ()
+    async def _header(self) -> Header:
+        return (("authorization", await self._authorization.header()),) if self._authorization else _NO_HEADER
+
+    async def _other_header(self, error: grpc.aio.AioRpcError, refused: Header) -> Header:
+        """Another header in the place of one that was refused, if one can be had; nothing was executed, so the call may be made again."""
+        if self._authorization is None or not refused or error.code() is not grpc.StatusCode.UNAUTHENTICATED:
+            return refused
+        try:
+            return (("authorization", await self._authorization.header(refused=refused[0][1])),)
+        except EngineError:
+            return refused
 
     def _failure(self, error: Exception, name: str) -> Failure | None:
         if isinstance(error, grpc.aio.AioRpcError):

@@ -1,9 +1,13 @@
-"""The gRPC channel to the gateway: plain, TLS, or TLS with pyzeebe's OAuth credentials."""
+"""The gRPC channel to the gateway, plain or TLS.
+
+Who we are travels with each call (`camunda_workers.client.calls`), not with the channel: pyzeebe's channel credentials ask for a token before
+every call when it lives for less than a minute, wait for a provider without end, keep a token that was refused, go by the wall clock, and serve gRPC
+alone. A channel made by pyzeebe can be handed to `Client(channel=...)` all the same.
+"""
 
 from __future__ import annotations
 
 import ipaddress
-import re
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,6 +15,7 @@ from urllib.parse import urlsplit
 import grpc
 import grpc.aio
 
+from camunda_workers.client.tls import grpc_credentials
 from camunda_workers.errors import ConfigurationError
 from camunda_workers.settings import ConnectionSettings
 
@@ -20,7 +25,6 @@ MAX_MESSAGE_SIZE = 64 * 1024 * 1024
 Options = tuple[tuple[str, Any], ...]
 
 _TLS_SCHEMES = {"grpcs": True, "https": True, "grpc": False, "http": False}
-_SAAS_HOST = re.compile(r"(?P<cluster>[0-9a-fA-F-]{36})\.(?P<region>[a-z0-9-]+)\.zeebe\.camunda\.io")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,43 +110,10 @@ def open_channel(settings: ConnectionSettings) -> grpc.aio.Channel:
     """Open the channel the settings describe; nothing is sent yet.
 
     Raises:
-        ConfigurationError: the address cannot be used.
+        ConfigurationError: the address or a certificate cannot be used.
     """
     target = parse_target(settings.grpc_address)
     options = channel_options(target)
     if not target.tls:
-        # Credentials cannot be attached to a plain channel: the calls then carry the header themselves.
         return grpc.aio.insecure_channel(target.address, options=options)
-    # Imported here: it takes longer than all the rest of the client, and an engine on this machine does without.
-    from pyzeebe import create_camunda_cloud_channel, create_oauth2_client_credentials_channel, create_secure_channel
-
-    if not (settings.client_id and settings.client_secret and settings.oauth_url):
-        return create_secure_channel(target.address, channel_options=options)
-    secret = settings.client_secret.get_secret_value()
-    saas = _SAAS_HOST.fullmatch(target.host)
-    if saas:
-        return create_camunda_cloud_channel(
-            client_id=settings.client_id,
-            client_secret=secret,
-            cluster_id=saas["cluster"],
-            region=saas["region"],
-            authorization_server=settings.oauth_url,
-            scope=settings.token_scope,
-            audience=settings.token_audience or "zeebe.camunda.io",
-            channel_options=options,
-        )
-    return create_oauth2_client_credentials_channel(
-        grpc_address=target.address,
-        client_id=settings.client_id,
-        client_secret=secret,
-        authorization_server=settings.oauth_url,
-        scope=settings.token_scope,
-        audience=settings.token_audience,
-        channel_options=options,
-    )
-
-
-def header_needed(settings: ConnectionSettings) -> bool:
-    """Whether gRPC calls must carry the ``authorization`` header themselves: no credentials of pyzeebe's on the channel do it."""
-    target = parse_target(settings.grpc_address)
-    return not target.tls or settings.client_id is None
+    return grpc.aio.secure_channel(target.address, grpc_credentials(settings), options=options)

@@ -9,12 +9,13 @@ import grpc.aio
 
 from camunda_workers.client.auth import authorization_from
 from camunda_workers.client.calls import GatewayCalls
-from camunda_workers.client.channel import header_needed, open_channel
+from camunda_workers.client.channel import open_channel
 from camunda_workers.client.jobs import JobCommands
 from camunda_workers.client.operations import OperationCommands
 from camunda_workers.client.processes import ProcessCommands
 from camunda_workers.client.rest import RestCalls
 from camunda_workers.client.retry import BackOff
+from camunda_workers.client.tls import http_context
 from camunda_workers.client.user_tasks import UserTaskCommands
 from camunda_workers.errors import ConfigurationError, NotSupported
 from camunda_workers.settings import ConnectionSettings, Settings
@@ -36,7 +37,7 @@ class Client(ProcessCommands, OperationCommands, JobCommands, UserTaskCommands):
         grpc_address: ``host:port``; otherwise as the settings say.
         rest_address: the REST API's base, without ``/v2``; empty for an engine without one; otherwise as the settings say.
         settings: addresses and credentials; read from the environment when not given.
-        channel: an open gRPC channel to use instead of an own one; not closed here.
+        channel: an open gRPC channel to use instead of an own one, with its own credentials (one of pyzeebe's, for example); not closed here.
         back_off: the limits of repetition.
     """
 
@@ -79,11 +80,16 @@ class Client(ProcessCommands, OperationCommands, JobCommands, UserTaskCommands):
             address=settings.grpc_address,
             back_off=self._back_off,
             timeout=settings.request_timeout,
-            authorization=authorization if self._own_channel is not None and header_needed(settings) else None,
+            # A channel from elsewhere brings its own credentials.
+            authorization=authorization if self._own_channel is not None else None,
         )
         if settings.rest_address:
             self._rest_calls = RestCalls(
-                settings.rest_address, back_off=self._back_off, timeout=settings.request_timeout, authorization=authorization
+                settings.rest_address,
+                back_off=self._back_off,
+                timeout=settings.request_timeout,
+                authorization=authorization,
+                verify=http_context(settings),
             )
         return self
 

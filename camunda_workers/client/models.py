@@ -176,6 +176,30 @@ class Page(list[T], Generic[T]):
         self.end_cursor = end_cursor
 
 
+class Caller(RestModel):
+    """Who a cluster takes the caller for."""
+
+    username: str | None = None
+    display_name: str | None = None
+    tenants: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])
+    groups: list[str] = Field(default_factory=list[str])
+    roles: list[str] = Field(default_factory=list[str])
+
+    @field_validator("tenants", "groups", "roles", mode="before")
+    @classmethod
+    def _none_is_empty(cls, value: Any) -> Any:
+        return value or []
+
+
+class Licence(RestModel):
+    """What a cluster says about its licence."""
+
+    valid_license: bool = False
+    license_type: str = ""
+    is_commercial: bool = False
+    expires_at: datetime | None = None
+
+
 M = TypeVar("M", bound=RestModel)
 
 

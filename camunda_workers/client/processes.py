@@ -10,10 +10,10 @@ from pathlib import Path
 from camunda_workers.client import reading
 from camunda_workers.client.business_id import is_native, tags_with
 from camunda_workers.client.calls import milliseconds
-from camunda_workers.client.commands import Commands
+from camunda_workers.client.cluster import ClusterCommands
 from camunda_workers.client.deploy import Resource, collect, rejection
 from camunda_workers.client.proto import gateway_pb2 as pb
-from camunda_workers.client.results import Deployment, ProcessInstance, ProcessResult, Topology
+from camunda_workers.client.results import Deployment, ProcessInstance, ProcessResult
 from camunda_workers.client.retry import Repeat
 from camunda_workers.client.variables import to_json, to_jsonable
 from camunda_workers.errors import InvalidArgument, NotFound
@@ -22,17 +22,8 @@ _ANSWER_SLACK = 5.0
 """Seconds beyond the engine's own timeout in which its answer may still arrive."""
 
 
-class ProcessCommands(Commands):
+class ProcessCommands(ClusterCommands):
     """Deploy processes, start instances and end them."""
-
-    _version: str | None = None
-
-    async def topology(self) -> Topology:
-        """The cluster as its gateway sees it."""
-        answer = await self._gateway().call("Topology", pb.TopologyRequest(), pb.TopologyResponse, repeat=Repeat.ALWAYS)
-        assert answer is not None
-        self._version = answer.gatewayVersion
-        return reading.topology(answer)
 
     async def deploy(self, *sources: Path | str | Resource, tenant_id: str | None = None) -> Deployment:
         """Deploy diagrams, decisions and forms in one call: all of them or none.

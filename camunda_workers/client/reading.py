@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from camunda_workers.client import results
@@ -19,6 +19,30 @@ def topology(answer: pb.TopologyResponse) -> results.Topology:
         partitions_count=answer.partitionsCount,
         replication_factor=answer.replicationFactor,
         brokers=tuple(_broker(broker) for broker in answer.brokers),
+    )
+
+
+def topology_from_rest(answer: Mapping[str, Any]) -> results.Topology:
+    """Read a topology as REST tells it; what is missing or new does no harm."""
+    brokers = tuple(
+        results.Broker(
+            int(broker.get("nodeId") or 0),
+            str(broker.get("host") or ""),
+            int(broker.get("port") or 0),
+            str(broker.get("version") or ""),
+            tuple(
+                results.Partition(int(one["partitionId"]), str(one.get("role") or "").upper(), str(one.get("health") or "").upper())
+                for one in broker.get("partitions") or ()
+            ),
+        )
+        for broker in answer.get("brokers") or ()
+    )
+    return results.Topology(
+        gateway_version=str(answer.get("gatewayVersion") or ""),
+        cluster_size=int(answer.get("clusterSize") or 0),
+        partitions_count=int(answer.get("partitionsCount") or 0),
+        replication_factor=int(answer.get("replicationFactor") or 0),
+        brokers=brokers,
     )
 
 

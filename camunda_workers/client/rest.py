@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from ssl import SSLContext
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -33,9 +34,18 @@ class RestCalls:
         back_off: the limits of repetition.
         timeout: seconds one attempt may take.
         authorization: sets a header on each call.
+        verify: what TLS trusts.
     """
 
-    def __init__(self, base: str, *, back_off: BackOff, timeout: float, authorization: Authorization | None = None) -> None:
+    def __init__(
+        self,
+        base: str,
+        *,
+        back_off: BackOff,
+        timeout: float,
+        authorization: Authorization | None = None,
+        verify: SSLContext | bool = True,
+    ) -> None:
         self._base = base
         self._back_off = back_off
         host = urlsplit(base).hostname or ""
@@ -44,6 +54,7 @@ class RestCalls:
             timeout=timeout,
             auth=HttpAuth(authorization) if authorization else None,
             headers={"accept": "application/json"},
+            verify=verify,
             # A proxy of the environment cannot reach this machine's own loopback.
             trust_env=not is_loopback(host),
         )

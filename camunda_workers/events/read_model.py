@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, select
 
@@ -22,6 +22,7 @@ from camunda_workers.events.search import Entity, Filter, Page, Sort, search
 
 Found = dict[str, Any]
 Key = int | str
+T = TypeVar("T")
 
 
 class ReadModel:
@@ -81,41 +82,41 @@ class ReadModel:
 
     async def search_user_tasks(self, filter: Filter | None = None, sort: Sort | None = None, page: Page | None = None) -> Found:
         """``POST /user-tasks/search``."""
-        return await self._search(USER_TASK, filter, sort, page)
+        return await self.search(USER_TASK, filter, sort, page)
 
     async def search_process_instances(self, filter: Filter | None = None, sort: Sort | None = None, page: Page | None = None) -> Found:
         """``POST /process-instances/search``."""
-        return await self._search(PROCESS_INSTANCE, filter, sort, page)
+        return await self.search(PROCESS_INSTANCE, filter, sort, page)
 
     async def search_incidents(self, filter: Filter | None = None, sort: Sort | None = None, page: Page | None = None) -> Found:
         """``POST /incidents/search``."""
-        return await self._search(INCIDENT, filter, sort, page)
+        return await self.search(INCIDENT, filter, sort, page)
 
     async def search_element_instances(self, filter: Filter | None = None, sort: Sort | None = None, page: Page | None = None) -> Found:
         """``POST /element-instances/search``."""
-        return await self._search(ELEMENT_INSTANCE, filter, sort, page)
+        return await self.search(ELEMENT_INSTANCE, filter, sort, page)
 
     async def search_jobs(self, filter: Filter | None = None, sort: Sort | None = None, page: Page | None = None) -> Found:
         """``POST /jobs/search``."""
-        return await self._search(JOB, filter, sort, page)
+        return await self.search(JOB, filter, sort, page)
 
     async def search_process_definitions(self, filter: Filter | None = None, sort: Sort | None = None, page: Page | None = None) -> Found:
         """``POST /process-definitions/search``."""
-        return await self._search(PROCESS_DEFINITION, filter, sort, page)
+        return await self.search(PROCESS_DEFINITION, filter, sort, page)
 
     async def search_decision_definitions(self, filter: Filter | None = None, sort: Sort | None = None, page: Page | None = None) -> Found:
         """``POST /decision-definitions/search``."""
-        return await self._search(DECISION_DEFINITION, filter, sort, page)
+        return await self.search(DECISION_DEFINITION, filter, sort, page)
 
     async def search_decision_instances(self, filter: Filter | None = None, sort: Sort | None = None, page: Page | None = None) -> Found:
         """``POST /decision-instances/search``."""
-        return await self._search(DECISION_INSTANCE, filter, sort, page)
+        return await self.search(DECISION_INSTANCE, filter, sort, page)
 
     async def search_variables(
         self, filter: Filter | None = None, sort: Sort | None = None, page: Page | None = None, *, truncate: bool = True
     ) -> Found:
         """``POST /variables/search``; long values are cut, as there, unless ``truncate`` is off."""
-        return _variables(await self._search(VARIABLE, filter, sort, page), truncate=truncate)
+        return _variables(await self.search(VARIABLE, filter, sort, page), truncate=truncate)
 
     async def search_user_task_variables(
         self, user_task_key: Key, filter: Filter | None = None, sort: Sort | None = None, page: Page | None = None, *, truncate: bool = True
@@ -140,35 +141,35 @@ class ReadModel:
 
     async def get_user_task(self, key: Key) -> Found:
         """``GET /user-tasks/{key}``."""
-        return await self._get(USER_TASK, key)
+        return await self.get(USER_TASK, key)
 
     async def get_process_instance(self, key: Key) -> Found:
         """``GET /process-instances/{key}``."""
-        return await self._get(PROCESS_INSTANCE, key)
+        return await self.get(PROCESS_INSTANCE, key)
 
     async def get_incident(self, key: Key) -> Found:
         """``GET /incidents/{key}``."""
-        return await self._get(INCIDENT, key)
+        return await self.get(INCIDENT, key)
 
     async def get_element_instance(self, key: Key) -> Found:
         """``GET /element-instances/{key}``."""
-        return await self._get(ELEMENT_INSTANCE, key)
+        return await self.get(ELEMENT_INSTANCE, key)
 
     async def get_variable(self, key: Key) -> Found:
         """``GET /variables/{key}``: the whole value."""
-        return await self._get(VARIABLE, key)
+        return await self.get(VARIABLE, key)
 
     async def get_process_definition(self, key: Key) -> Found:
         """``GET /process-definitions/{key}``."""
-        return await self._get(PROCESS_DEFINITION, key)
+        return await self.get(PROCESS_DEFINITION, key)
 
     async def get_decision_definition(self, key: Key) -> Found:
         """``GET /decision-definitions/{key}``."""
-        return await self._get(DECISION_DEFINITION, key)
+        return await self.get(DECISION_DEFINITION, key)
 
     async def get_decision_instance(self, key: Key) -> Found:
         """``GET /decision-instances/{key}``: with inputs and matched rules."""
-        found = await self._get(DECISION_INSTANCE, key)
+        found = await self.get(DECISION_INSTANCE, key)
         evaluation, _, number = str(key).partition("-")
         table = decision_instances.c
         query = select(table.inputs, table.rules).where(table.evaluation_key == int(evaluation), table.number == int(number))
@@ -226,11 +227,29 @@ class ReadModel:
             result.setdefault(element_id, []).append(user)
         return result
 
-    async def _search(self, entity: Entity, filter: Filter | None, sort: Sort | None, page: Page | None) -> Found:
-        await self.catch_up()
-        return await self._database.read(lambda connection: search(connection, entity, filter, sort, page))
+    async def search(
+        self,
+        entity: Entity,
+        filter: Filter | None = None,
+        sort: Sort | None = None,
+        page: Page | None = None,
+        *,
+        conditions: Sequence[ColumnElement[bool]] = (),
+    ) -> Found:
+        """Search for one kind of thing; see :func:`camunda_workers.events.search.search`."""
+        return await self.query(lambda connection: search(connection, entity, filter, sort, page, conditions=conditions))
 
-    async def _get(self, entity: Entity, key: Key) -> Found:
+    async def query(self, read: Callable[[Connection], T]) -> T:
+        """Return what ``read`` finds in the tables, after everything that is in the log."""
+        await self.catch_up()
+        return await self._database.read(read)
+
+    async def get(self, entity: Entity, key: Key) -> Found:
+        """Return the one with this key.
+
+        Raises:
+            NotFound: there is none.
+        """
         await self.catch_up()
         field = entity.fields[entity.key_field]
         asked = key_value(key, entity.key_field) if field.kind is Kind.KEY else str(key)

@@ -1,23 +1,29 @@
-"""The log's own table: append-only, one row per record.
+"""The log's own tables: append-only, one row per record.
 
-What comes later fits beside it without touching a row: a hash chain is a table keyed by (partition, position) over the exact bytes of
-``json``; personal data leaves through a copy into a payload table before that chain begins; PostgreSQL partitions the table by ``timestamp``.
-The columns are only what the log itself is searched by; everything else is a projection's business.
+A row is what the hashes are over: the columns that the log is searched by, and the record's text without what may have to be erased; that
+is in ``payloads``. ``tiles`` is the Merkle tree, ``heads`` the partitions' chains, ``checkpoints`` what was signed.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import DDL, BigInteger, Column, Index, Integer, MetaData, Table, Text, event, text
+from sqlalchemy import DDL, BigInteger, Column, Index, Integer, LargeBinary, MetaData, SmallInteger, Table, Text, event, text
 
 metadata = MetaData()
+
+VERSION: Final = "0001"
+"""The newest of the migrations in `camunda_workers.events.migrations`."""
+
+BIG: Final = BigInteger().with_variant(Integer, "sqlite")  # SQLite's own row number is an INTEGER by name
 
 records = Table(
     "records",
     metadata,
-    Column("partition", Integer, primary_key=True, autoincrement=False),
-    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    # The record's place in the log, over all partitions: its leaf in the tree.
+    Column("seq", BIG, primary_key=True, autoincrement=False),
+    Column("partition", Integer, nullable=False),
+    Column("position", BigInteger, nullable=False),
     Column("timestamp", BigInteger, nullable=False),
     Column("record_type", Text, nullable=False),
     Column("value_type", Text, nullable=False),
@@ -28,29 +34,102 @@ records = Table(
     Column("parent_instance_key", BigInteger),
     Column("element_id", Text),
     Column("business_id", Text),
+    # How many contents were taken out of the text.
+    Column("sealed", SmallInteger, nullable=False),
     Column("json", Text, nullable=False),
+    postgresql_partition_by="RANGE (timestamp)",
 )
 
+Index("records_by_position", records.c.partition, records.c.position, unique=True)
 # Sparse indexes: most records have no parent and no business id, and none of them pays for the index then.
 Index("records_by_process_instance", records.c.process_instance_key, sqlite_where=records.c.process_instance_key.is_not(None))
 Index("records_by_parent", records.c.parent_instance_key, sqlite_where=records.c.parent_instance_key.is_not(None))
 Index("records_by_business_id", records.c.business_id, sqlite_where=records.c.business_id.is_not(None))
 IS_PROCESS: Final = "value_type = 'PROCESS'"
 """Spelled out, not bound: SQLite uses a partial index only for a query that says the same words."""
-Index("records_of_processes", records.c.key, sqlite_where=text(IS_PROCESS))
+Index("records_of_processes", records.c.key, sqlite_where=text(IS_PROCESS), postgresql_where=text(IS_PROCESS))
+IS_ERASURE: Final = "value_type = 'ERASURE'"
+Index("records_of_erasures", records.c.seq, sqlite_where=text(IS_ERASURE), postgresql_where=text(IS_ERASURE))
 
-for _verb in ("UPDATE", "DELETE"):
-    event.listen(
-        records,
-        "after_create",
-        DDL(
-            f"CREATE TRIGGER records_refuse_{_verb.lower()} BEFORE {_verb} ON records "
-            "BEGIN SELECT RAISE(ABORT, 'the event log is append-only'); END"
-        ).execute_if(dialect="sqlite"),
-    )
-
-INSERT_RECORD: Final = (
-    "INSERT INTO records (partition, position, timestamp, record_type, value_type, intent, key, process_instance_key, parent_instance_key, "
-    "element_id, business_id, json) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+payloads = Table(
+    "payloads",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("part", SmallInteger, primary_key=True, autoincrement=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("body", Text, nullable=False),
+    sqlite_with_rowid=False,
 )
-"""The hot path, in the driver's own words: SQLAlchemy's per-row parameter processing costs more than SQLite's insert does."""
+"""Contents that may be erased: the only rows of the log that can go."""
+
+tiles = Table(
+    "tiles",
+    metadata,
+    Column("level", SmallInteger, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("hashes", LargeBinary, nullable=False),
+    # On the lowest level, once the tile is full: where each partition's chain was behind its last record.
+    Column("chains", LargeBinary),
+)
+"""The Merkle tree: 256 hashes a row, of height 8 x level, as in C2SP's tlog-tiles."""
+
+heads = Table(
+    "heads",
+    metadata,
+    Column("partition", Integer, primary_key=True, autoincrement=False),
+    Column("position", BigInteger, nullable=False),
+    Column("link", LargeBinary, nullable=False),
+)
+
+state = Table(
+    "log_state",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("log_id", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    # Records below this were archived: their rows may be removed, their hashes stay.
+    Column("archived_to", BigInteger, nullable=False),
+)
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("note", Text, nullable=False),
+)
+
+fact_ids = Table(
+    "fact_ids",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+)
+"""Facts of our own that were given a name, so that recording one twice adds it once."""
+
+versions = Table("alembic_version", metadata, Column("version_num", Text, primary_key=True))
+
+REFUSALS: Final = (
+    "CREATE TRIGGER records_refuse_update BEFORE UPDATE ON records BEGIN SELECT RAISE(ABORT, 'the event log is append-only'); END",
+    "CREATE TRIGGER records_refuse_delete BEFORE DELETE ON records WHEN OLD.seq >= (SELECT archived_to FROM log_state) "
+    "BEGIN SELECT RAISE(ABORT, 'the event log is append-only'); END",
+    "CREATE TRIGGER payloads_refuse_update BEFORE UPDATE ON payloads BEGIN SELECT RAISE(ABORT, 'the event log is append-only'); END",
+)
+"""What the database itself refuses (SQLite)."""
+
+for _table, _statements in ((records, REFUSALS[:2]), (payloads, REFUSALS[2:])):
+    for _statement in _statements:
+        event.listen(_table, "after_create", DDL(_statement).execute_if(dialect="sqlite"))
+
+RECORD_COLUMNS: Final = tuple(column.name for column in records.c)
+PAYLOAD_COLUMNS: Final = tuple(column.name for column in payloads.c)
+
+ENTRY_COLUMNS: Final = (
+    "partition", "position", "timestamp", "record_type", "value_type", "intent", "key",
+    "process_instance_key", "parent_instance_key", "element_id", "business_id",
+)  # fmt: skip
+"""The first line of an entry, in this order, with tabs between them; the second line is the text."""
+
+ENTRY_SQL: Final = " || char(9) || ".join(
+    f"coalesce(CAST({name} AS TEXT), '')" if records.c[name].nullable else name for name in ENTRY_COLUMNS
+) + " || char(10) || json"  # fmt: skip
+"""An entry in SQL (SQLite): put together there, it costs a fraction of what it costs here."""

@@ -119,12 +119,14 @@ def _conditions(entity: Entity, given: Filter) -> list[ColumnElement[bool]]:
 def _orders(entity: Entity, sort: Sort) -> list[_Order]:
     orders: list[_Order] = []
     sortable = {name for name, what in entity.fields.items() if what.kind not in {Kind.JSON, Kind.TEXTS}}
-    for one in sort:
-        name, order = one.get("field"), str(one.get("order") or "ASC").upper()
-        if name not in sortable:
+    for one in cast("Sequence[Any]", sort):
+        if not isinstance(one, Mapping) or not set(cast("Mapping[str, Any]", one)) <= {"field", "order"}:
+            raise InvalidArgument("sort: expected objects with field and order")
+        name, order = cast("Any", one).get("field"), str(cast("Any", one).get("order") or "ASC").upper()
+        if not isinstance(name, str) or name not in sortable:
             raise InvalidArgument(f"sort.field: cannot sort {entity.name}s by '{name}'; known are {', '.join(sorted(sortable))}")
         if order not in {"ASC", "DESC"}:
-            raise InvalidArgument(f"sort.order: expected ASC or DESC, got '{one.get('order')}'")
+            raise InvalidArgument(f"sort.order: expected ASC or DESC, got '{order}'")
         column = entity.fields[name].column
         # Absent values last, whatever the direction: a comparison with NULL would lose them between two pages.
         orders += [_Order(column.is_(None), descending=False), _Order(column, descending=order == "DESC")]
@@ -189,7 +191,7 @@ def _cursor(row: Row[Any], orders: Sequence[_Order]) -> str:
 def _read_cursor(text: Any, path: str, columns: int) -> tuple[Any, ...]:
     try:
         values: Any = json.loads(base64.urlsafe_b64decode(text))
-    except (TypeError, ValueError, binascii.Error):
+    except (TypeError, ValueError, RecursionError, binascii.Error):
         values = None
     if (
         not isinstance(values, list)

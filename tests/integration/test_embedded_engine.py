@@ -90,10 +90,11 @@ async def test_many_engines_leave_no_threads_behind(engine: EmbeddedEngine) -> N
     count = jpype.JClass("java.lang.Thread").activeCount
     await one()
     before, python_before = int(count()), threading.active_count()
-    for _ in range(10):
+    for _ in range(25):
         await one()
-    assert int(count()) <= before + 1
-    assert threading.active_count() <= python_before + 2
+    # The few threads that wait for Java are made when first needed, and stay: at most eight, for all engines together.
+    assert int(count()) <= before + 8
+    assert threading.active_count() <= python_before + 8
 
 
 async def test_time_moves_forward_through_every_due_time(engine: EmbeddedEngine) -> None:

@@ -113,15 +113,19 @@ async def test_a_full_stream_leaves_jobs_to_polls(engine: EmbeddedEngine, stub: 
     assert len(await collect(stub, polling(wait_ms=2_000, count=100))) >= 1
 
 
+def one_task(variables: str) -> pb.CreateProcessInstanceRequest:
+    return pb.CreateProcessInstanceRequest(bpmnProcessId="one-task", version=-1, variables=variables)
+
+
 @pytest.mark.parametrize(
     ("call", "request_message", "code", "words"),
     [
         ("CreateProcessInstance", pb.CreateProcessInstanceRequest(bpmnProcessId="no", version=-1), "NOT_FOUND", "none found"),
-        ("CreateProcessInstance", pb.CreateProcessInstanceRequest(bpmnProcessId="one-task", version=-1, variables="[1]"), "INVALID_ARGUMENT", "ARRAY"),
-        ("CreateProcessInstance", pb.CreateProcessInstanceRequest(bpmnProcessId="one-task", version=-1, variables="{"), "INVALID_ARGUMENT", "not JSON"),
-        ("CreateProcessInstance", pb.CreateProcessInstanceRequest(bpmnProcessId="one-task", version=-1, variables='{"x": NaN}'), "INVALID_ARGUMENT", "NaN"),
-        ("CreateProcessInstance", pb.CreateProcessInstanceRequest(bpmnProcessId="one-task", version=-1, variables='{"a":' * 5000 + "1" + "}" * 5000), "INVALID_ARGUMENT", "deep"),
-        ("CreateProcessInstance", pb.CreateProcessInstanceRequest(bpmnProcessId="one-task", version=-1, variables='{"x": ' + "9" * 30 + "}"), "INVALID_ARGUMENT", "variables"),
+        ("CreateProcessInstance", one_task("[1]"), "INVALID_ARGUMENT", "ARRAY"),
+        ("CreateProcessInstance", one_task("{"), "INVALID_ARGUMENT", "not JSON"),
+        ("CreateProcessInstance", one_task('{"x": NaN}'), "INVALID_ARGUMENT", "NaN"),
+        ("CreateProcessInstance", one_task('{"a":' * 5000 + "1" + "}" * 5000), "INVALID_ARGUMENT", "deep"),
+        ("CreateProcessInstance", one_task('{"x": ' + "9" * 30 + "}"), "INVALID_ARGUMENT", "variables"),
         ("CompleteJob", pb.CompleteJobRequest(jobKey=1), "NOT_FOUND", "no such job"),
         ("CompleteJob", pb.CompleteJobRequest(jobKey=1, result=pb.JobResult(type="what")), "INVALID_ARGUMENT", "what"),
         ("FailJob", pb.FailJobRequest(jobKey=1, retries=1), "NOT_FOUND", ""),
@@ -168,6 +172,5 @@ async def test_every_call_of_the_protocol_is_served(engine: EmbeddedEngine) -> N
             request = method.request()
             answered = await answer_code(getattr(stub, method.name)(request), streaming=method.streaming)
             assert answered not in (grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.INTERNAL), method.name
-        health = health_pb2_grpc.HealthStub(channel)
-        answer: Any = await health.Check(health_pb2.HealthCheckRequest())  # pyright: ignore
-        assert answer.status == 1  # SERVING
+        health: Any = health_pb2_grpc.HealthStub(channel)
+        assert (await health.Check(health_pb2.HealthCheckRequest())).status == 1  # SERVING

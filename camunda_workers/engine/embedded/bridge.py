@@ -11,6 +11,7 @@ import functools
 import itertools
 import threading
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from camunda_workers.engine.embedded.commands import Answer, Command
@@ -59,6 +60,7 @@ class _Waiting:
         self._ready: deque[tuple[int, Answer | tuple[str, str]]] = deque()
         self._lock = threading.Lock()
         self._woken = False
+        self.hold: Callable[[Callable[[], None]], None] | None = None
 
     def add(self, request: int, intent: str) -> asyncio.Future[Answer]:
         future: asyncio.Future[Answer] = self._loop.create_future()
@@ -70,6 +72,12 @@ class _Waiting:
 
     def answer(self, request: int, answer: Answer | tuple[str, str]) -> None:
         """Take an answer, on any thread; a pair is a rejection's type and reason."""
+        if self.hold is None:
+            self._take(request, answer)
+        else:
+            self.hold(functools.partial(self._take, request, answer))
+
+    def _take(self, request: int, answer: Answer | tuple[str, str]) -> None:
         self._ready.append((request, answer))
         with self._lock:
             if self._woken:
@@ -183,6 +191,10 @@ class Bridge:
     def attach(self, log_writer: Any) -> None:
         """Give the bridge the log's writer; commands can be executed from now on."""
         self._writer = log_writer
+
+    def hold_answers(self, until: Callable[[Callable[[], None]], None]) -> None:
+        """Let answers go only when this calls back; a durable engine waits so until what it answers is on disk."""
+        self._waiting.hold = until
 
     async def execute(self, command: Command) -> Answer:
         """Write the command and wait for the engine's answer.

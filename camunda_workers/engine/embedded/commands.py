@@ -146,6 +146,12 @@ def publish_message(name: str, correlation_key: str, ttl: int, message_id: str, 
     return Command("MESSAGE", "PUBLISH", value)
 
 
+def correlate_message(name: str, correlation_key: str, variables: bytes, tenant_id: str = "") -> Command:
+    """Correlate a message with a process instance that waits for it now, or not at all."""
+    value = {"name": name, "correlationKey": correlation_key, "variables": variables, "tenantId": tenant_id or DEFAULT_TENANT}
+    return Command("MESSAGE_CORRELATION", "CORRELATE", value)
+
+
 def broadcast_signal(name: str, variables: bytes, tenant_id: str = "") -> Command:
     """Broadcast a signal."""
     return Command("SIGNAL", "BROADCAST", {"signalName": name, "variables": variables, "tenantId": tenant_id or DEFAULT_TENANT})
@@ -197,6 +203,31 @@ def migrate_instance(key: int, target_definition: int, mapping: Mapping[str, str
 def delete_resource(key: int, operation_reference: int | None = None) -> Command:
     """Delete a process, decision, form or other resource."""
     return Command("RESOURCE_DELETION", "DELETE", {"resourceKey": key}, operation_reference=operation_reference)
+
+
+def fetch_resource(key: int) -> Command:
+    """Read a deployed resource that is no process, decision or form."""
+    return Command("RESOURCE", "FETCH", {"resourceKey": key})
+
+
+def activate_activities(scope: int, elements: Sequence[tuple[str, bytes]], *, cancel_remaining: bool) -> Command:
+    """Activate activities of an ad-hoc sub-process, each with variables of its own."""
+    value = {
+        "adHocSubProcessInstanceKey": scope,
+        "activateElements": [{"elementId": element, "variables": variables} for element, variables in elements],
+        "cancelRemainingInstances": cancel_remaining,
+    }
+    return Command("AD_HOC_SUB_PROCESS_INSTRUCTION", "ACTIVATE", value)
+
+
+def pin_clock(moment: int) -> Command:
+    """Hold the clock that processes see at a moment (milliseconds since 1970)."""
+    return Command("CLOCK", "PIN", {"time": moment})
+
+
+def reset_clock() -> Command:
+    """Let the clock that processes see run again."""
+    return Command("CLOCK", "RESET", {})
 
 
 def assign_user_task(key: int, assignee: str, *, allow_override: bool = True, action: str = "") -> Command:

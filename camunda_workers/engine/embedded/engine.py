@@ -92,16 +92,15 @@ class EmbeddedEngine:
         _stop_all_at_exit()
         from camunda_workers.engine.embedded import commands
         from camunda_workers.engine.embedded.bridge import Bridge
+        from camunda_workers.engine.embedded.java import in_java_thread
         from camunda_workers.engine.embedded.job_push import JobDispatch
         from camunda_workers.engine.embedded.wiring import wire
 
         loop = asyncio.get_running_loop()
-        home = await asyncio.to_thread(self._open_home, loop)
+        home = await in_java_thread(self._open_home, loop)
         bridge = self._bridge = Bridge(loop)
         dispatch = self._dispatch = JobDispatch(loop, lambda key: bridge.send(commands.yield_job(key)))
-        wiring = asyncio.ensure_future(
-            asyncio.to_thread(wire, home, response_writer=bridge.response_writer, job_streamer=dispatch.streamer)
-        )
+        wiring = asyncio.ensure_future(in_java_thread(wire, home, response_writer=bridge.response_writer, job_streamer=dispatch.streamer))
         # Java starts the engine on its own thread while Python reads the gateway's modules: a quarter of a cold start.
         await asyncio.sleep(0)
         from camunda_workers.engine.embedded.grpc_gateway.server import start_gateway
@@ -177,7 +176,9 @@ class EmbeddedEngine:
             self._records.close()
         if self._time is not None:
             self._time.close()
-        await asyncio.to_thread(wired.close)
+        from camunda_workers.engine.embedded.java import in_java_thread
+
+        await in_java_thread(wired.close)
         _open.discard(self)
 
     async def __aenter__(self) -> Self:

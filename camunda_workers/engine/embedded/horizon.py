@@ -6,6 +6,7 @@ jumps from one due time to the next by it, and "settled" means by it that nothin
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -124,11 +125,13 @@ class HorizonReader:
         self._metadata: Any = zeebe("protocol.impl.record.RecordMetadata")()
         self._buffer: Any = jpype.JClass("org.agrona.concurrent.UnsafeBuffer")
 
-    def catch_up(self) -> bool:
-        """Read to the end of the log; say whether there was anything new."""
+    def catch_up(self, most: int | None = None) -> bool:
+        """Read to the end of the log, or so many records; say whether there was anything new."""
         reader, metadata = self._reader, self._metadata
         any_new = False
-        while reader.hasNext():
+        for _ in itertools.repeat(None) if most is None else range(most):
+            if not reader.hasNext():
+                break
             any_new = True
             event = reader.next()
             event.readMetadata(metadata)

@@ -6,14 +6,31 @@ one turn it into Python values before it leaves the package.
 
 from __future__ import annotations
 
+import asyncio
 import functools
-from typing import Any
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ParamSpec, TypeVar
 
 from camunda_workers.engine.embedded.jvm import import_jpype
 
 jpype: Any = import_jpype()
 
 ZEEBE = "io.camunda.zeebe."
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="camunda-java")
+
+
+async def in_java_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a function that waits for Java outside the event loop and return what it returns.
+
+    Every Python thread that has called Java stays known there after its end. So these are few and stay, instead of the loop's own
+    threads, which come and go with it: one more for ever with each engine.
+    """
+    return await asyncio.get_running_loop().run_in_executor(_threads, functools.partial(function, *args, **kwargs))
 
 
 @functools.cache

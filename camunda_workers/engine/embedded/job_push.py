@@ -62,6 +62,7 @@ class JobDispatch:
         self._turn = itertools.count()
         self._last_served: dict[str, float] = {}
         self._closed = asyncio.Event()
+        self._hold: Callable[[Callable[[], None]], None] | None = None
         self.streamer: Any = _streamer_class()(self)
 
     @contextmanager
@@ -113,6 +114,10 @@ class JobDispatch:
         """Return when the engine stops."""
         await self._closed.wait()
 
+    def hold_jobs(self, until: Callable[[Callable[[], None]], None]) -> None:
+        """Push jobs only when this calls back; a durable engine waits so until it is on disk that they were handed out."""
+        self._hold = until
+
     def close(self) -> None:
         """End every poll and stream."""
         self._closed.set()
@@ -149,7 +154,11 @@ class JobDispatch:
 
     def push(self, stream: JobStream, job: PushedJob) -> None:
         """Hand a pushed job to its stream, or back to the engine when the stream has ended meanwhile."""
-        self._loop.call_soon_threadsafe(self._deliver, stream, job)
+        hand_over = functools.partial(self._loop.call_soon_threadsafe, self._deliver, stream, job)
+        if self._hold is None:
+            hand_over()
+        else:
+            self._hold(hand_over)
 
     def _deliver(self, stream: JobStream, job: PushedJob) -> None:
         if stream in self._streams.get(stream.job_type, ()):

@@ -7,7 +7,7 @@ import functools
 from typing import Any
 
 from camunda_workers.engine.embedded.homes import PARTITION
-from camunda_workers.engine.embedded.java import ZEEBE, jpype, zeebe
+from camunda_workers.engine.embedded.java import ZEEBE, in_java_thread, jpype, zeebe
 
 
 @functools.cache
@@ -48,7 +48,7 @@ class LogRecords:
     async def read(self, after: int = 0, limit: int = 1000) -> list[str]:
         """Return up to ``limit`` records with a position above ``after``, as JSON texts in order; none is an empty list."""
         async with self._lock:
-            return await asyncio.to_thread(self._read, after, limit)
+            return await in_java_thread(self._read, after, limit)
 
     async def wait(self, after: int, timeout: float) -> bool:
         """Wait until the log holds a record above ``after``; False when ``timeout`` seconds pass first."""

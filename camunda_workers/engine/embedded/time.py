@@ -8,10 +8,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from camunda_workers.engine.embedded.horizon import HorizonReader
-from camunda_workers.engine.embedded.java import java_class, jpype
+from camunda_workers.engine.embedded.java import in_java_thread, java_class, jpype
 from camunda_workers.engine.embedded.records import LogRecords
 from camunda_workers.engine.embedded.wiring import TIMER_RESOLUTION_MS
 from camunda_workers.errors import DeadlineExceeded, EngineFailure, InvalidArgument
+
+_AT_ONCE = 200
+"""Records that are read at once while others may be waiting for the event loop: a few milliseconds."""
 
 
 class EngineClock:
@@ -63,19 +66,25 @@ class VirtualTime:
         """Let go of the log."""
         self._reader.close()
 
+    async def follow(self) -> None:
+        """Read on to the end of the log, little by little: whoever waits for the event loop does not wait for all of it."""
+        while self._reader.catch_up(_AT_ONCE):
+            await asyncio.sleep(0)
+
     def remembered(self) -> dict[str, Any]:
         """Return what a later run needs to go on from here without reading the log from its beginning."""
-        self._reader.catch_up()
         return {"horizon": self._reader.horizon.to_facts(), "horizon_position": self._reader.position}
 
     async def is_idle(self) -> bool:
         """Whether the engine has processed everything that is in its log: exact, not a grace period."""
-        return bool(await asyncio.to_thread(lambda: self._processor.hasProcessingReachedTheEnd().join()))
+        return bool(await in_java_thread(lambda: self._processor.hasProcessingReachedTheEnd().join()))
 
     async def replayed(self) -> None:
         """Wait until the engine has caught up with its log: nothing is served before its state is what the log says."""
         idle = False
         while not idle:
+            if bool(self._processor.isFailed()):
+                raise EngineFailure("the engine could not read its log again; its own log output says why")
             idle = await self.is_idle()
             await asyncio.sleep(0 if idle else 0.005)
 

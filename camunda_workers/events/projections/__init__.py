@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from camunda_workers.events.projections import definitions, instances, user_tasks, work
+from camunda_workers.events.projections import definitions, flows, instances, messages, user_tasks, work
 from camunda_workers.events.projections.base import Change, Patch, Projection, Put
 
 PROJECTIONS: Final[tuple[Projection, ...]] = (
@@ -15,6 +15,8 @@ PROJECTIONS: Final[tuple[Projection, ...]] = (
     work.JOBS,
     definitions.DEFINITIONS,
     definitions.DECISION_INSTANCES,
+    flows.PROJECTION,
+    messages.PROJECTION,
 )
 
 __all__ = ["PROJECTIONS", "Change", "Patch", "Projection", "Put"]

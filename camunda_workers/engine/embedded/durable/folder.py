@@ -2,47 +2,45 @@
 
 from __future__ import annotations
 
-import json
-import os
+import re
 import shutil
 import sys
-from dataclasses import dataclass
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
-from camunda_workers.errors import ConfigurationError
+from camunda_workers.engine.embedded.durable.files import link_tables, sealed, unsealed, write_durably
+from camunda_workers.engine.embedded.durable.snapshots import Snapshot, Snapshots
+from camunda_workers.errors import BackPressure, ConfigurationError
 
 FORMAT = 1
 """The layout's version. A folder of another version is refused: nothing is guessed about data that matters."""
 
+MANIFEST = "engine.json"
 LOG = "log.db"
 RUNTIME = "runtime"
 SNAPSHOTS = "snapshots"
-_MANIFEST = "engine.json"
-_LOCK = "lock"
-_SNAPSHOT_FACTS = "snapshot.json"
+LOCK = "lock"
 
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A state of the engine on disk.
-
-    Attributes:
-        path: its folder.
-        position: the last record whose effect is in it.
-        facts: what else was kept with it (the horizon, the clock's offset).
-    """
-
-    path: Path
-    position: int
-    facts: dict[str, Any]
+_LOCK_TRIES = 20
+_LOCK_WAIT = 0.05
 
 
 class DataFolder:
-    """A folder that one engine at a time uses; opening it takes the lock, closing gives it back."""
+    """A folder that one engine at a time uses; opening it takes the lock, closing gives it back.
+
+    Args:
+        path: the folder; made when it is not there.
+        engine_version: of the engine that will use it.
+
+    Raises:
+        ConfigurationError: it is in use, holds something else, or was written by a version that does not fit.
+    """
 
     def __init__(self, path: Path, engine_version: str) -> None:
         self.path = path
+        self.snapshots = Snapshots(path / SNAPSHOTS)
         self._lock = _take_lock(path)
         try:
             self._check(engine_version)
@@ -64,119 +62,120 @@ class DataFolder:
         runtime = self.path / RUNTIME
         shutil.rmtree(runtime, ignore_errors=True)
         if snapshot is not None:
-            shutil.copytree(snapshot.path / "state", runtime, copy_function=_link)
+            shutil.copytree(snapshot.state, runtime, copy_function=link_tables)
         return runtime
 
-    def latest_snapshot(self) -> Snapshot | None:
-        """Return the newest complete snapshot."""
-        found = [_read_snapshot(path) for path in (self.path / SNAPSHOTS).glob("[0-9]*") if (path / _SNAPSHOT_FACTS).is_file()]
-        return max(found, key=lambda snapshot: snapshot.position, default=None)
-
-    def new_snapshot(self) -> Path:
-        """Return a folder to write a snapshot's state into; it counts only after :meth:`keep_snapshot`."""
-        making = self.path / SNAPSHOTS / "making"
-        shutil.rmtree(making, ignore_errors=True)
-        making.mkdir(parents=True)
-        return making / "state"
-
-    def keep_snapshot(self, position: int, facts: dict[str, Any]) -> Snapshot:
-        """Make the written snapshot the newest one and remove those before it."""
-        making, kept = self.path / SNAPSHOTS / "making", self.path / SNAPSHOTS / f"{position:020d}"
-        shutil.rmtree(kept, ignore_errors=True)
-        _write_durably(making / _SNAPSHOT_FACTS, {"position": position, **facts})
-        making.replace(kept)
-        _sync_folder(kept.parent)
-        for older in (self.path / SNAPSHOTS).glob("[0-9]*"):
-            if older.name < kept.name:
-                shutil.rmtree(older, ignore_errors=True)
-        return Snapshot(kept, position, facts)
-
     def remember(self, **facts: Any) -> None:
-        """Keep small facts (the clock's offset) in the manifest."""
-        manifest = self.path / _MANIFEST
-        _write_durably(manifest, json.loads(manifest.read_text()) | facts)
+        """Keep small facts (the clock's offset) in the manifest.
+
+        Raises:
+            BackPressure: the disk is full.
+        """
+        try:
+            write_durably(self.path / MANIFEST, sealed(read_manifest(self.path) | facts))
+        except OSError as error:
+            raise BackPressure(f"{self.path / MANIFEST} cannot be written: {error.strerror}") from error
 
     def recall(self, name: str) -> Any:
         """Return a fact from the manifest, or None."""
-        return json.loads((self.path / _MANIFEST).read_text()).get(name)
+        return read_manifest(self.path).get(name)
 
     def _check(self, engine_version: str) -> None:
-        manifest = self.path / _MANIFEST
-        if not manifest.exists():
-            strangers = [entry.name for entry in self.path.iterdir() if entry.name != _LOCK]
+        if not (self.path / MANIFEST).exists():
+            strangers = sorted(entry.name for entry in self.path.iterdir() if entry.name not in (LOCK, f"{MANIFEST}.new"))
             if strangers:
                 raise ConfigurationError(f"{self.path} is not an engine's folder (it holds {strangers[0]}): choose an empty one")
-            _write_durably(manifest, {"format": FORMAT, "engine": engine_version})
+            created = datetime.now(UTC).isoformat(timespec="seconds")
+            write_durably(self.path / MANIFEST, sealed({"format": FORMAT, "engine": engine_version, "created": created}))
             return
-        try:
-            found = json.loads(manifest.read_text())
-            layout, version = int(found["format"]), str(found["engine"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise ConfigurationError(f"{manifest} cannot be read ({error}): restore the folder from a backup") from error
-        if layout != FORMAT:
-            raise ConfigurationError(
-                f"{self.path} has format {layout}, this version reads {FORMAT}: use the version of camunda-workers that wrote it"
-            )
-        if _minor(version) > _minor(engine_version):
-            raise ConfigurationError(f"{self.path} was written by engine {version}; engine {engine_version} is older and cannot read it")
-        if version != engine_version:
-            _write_durably(manifest, found | {"engine": engine_version})
+        found = read_manifest(self.path)
+        problem = _version_problem(str(found["engine"]), engine_version)
+        if problem is not None:
+            raise ConfigurationError(f"{self.path} was written by engine {found['engine']}: {problem}")
+        if found["engine"] != engine_version:
+            self.remember(engine=engine_version)
 
 
-def _minor(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Return what the folder's manifest says.
 
-
-def _read_snapshot(path: Path) -> Snapshot:
-    facts = json.loads((path / _SNAPSHOT_FACTS).read_text())
-    return Snapshot(path, int(facts.pop("position")), facts)
-
-
-def _link(source: str, target: str) -> str:
-    # RocksDB never changes a table file; everything else it may append to and gets a copy of its own.
-    if source.endswith(".sst"):
-        os.link(source, target)
-    else:
-        shutil.copy2(source, target)
-    return target
-
-
-def _write_durably(path: Path, content: dict[str, Any]) -> None:
-    fresh = path.with_suffix(".new")
-    with fresh.open("w", encoding="utf-8") as file:
-        json.dump(content, file)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(path: Path) -> None:
-    if sys.platform == "win32":
-        return  # folders cannot be synced there; NTFS journals renames
-    descriptor = os.open(path, os.O_RDONLY)
+    Raises:
+        ConfigurationError: there is none, it is damaged, or of another format.
+    """
+    manifest = path / MANIFEST
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        text = manifest.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        raise ConfigurationError(f"{path} is not an engine's folder: it has no {MANIFEST}") from None
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{manifest} cannot be read ({error}): restore the folder from a backup") from error
+    layout = re.search(r'"format":\s*(\d+)', text)  # before the checksum, whose rules another format may have changed
+    if layout is not None and int(layout[1]) != FORMAT:
+        raise ConfigurationError(
+            f"{path} has format {layout[1]}, this version reads {FORMAT}: use the version of camunda-workers that wrote it"
+        )
+    try:
+        found = unsealed(text)
+        found["format"], found["engine"]
+    except (ValueError, KeyError) as error:
+        raise ConfigurationError(f"{manifest} cannot be read ({error}): restore the folder from a backup") from error
+    return found
+
+
+def in_use(path: Path) -> bool:
+    """Whether an engine has the folder open now."""
+    if not (path / LOCK).exists():
+        return False
+    try:
+        with (path / LOCK).open("a+") as file:
+            return not _try_lock(file)
+    except OSError:
+        return False
+
+
+def _version_problem(written: str, running: str) -> str | None:
+    old, new = _numbers(written), _numbers(running)
+    if new < old:
+        return f"engine {running} is older and cannot read it; set CAMUNDA_WORKERS_ENGINE_VERSION to {written} or newer"
+    # Zeebe migrates its state from one minor version to the next and refuses to skip one.
+    if old[0] != new[0] or new[1] > old[1] + 1:
+        return f"engine {running} is too far from it; start it with {old[0]}.{old[1] + 1} first, then with one minor version after the other"
+    return None
+
+
+def _numbers(version: str) -> tuple[int, int, int]:
+    found = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", version)
+    if found is None:
+        raise ConfigurationError(f"'{version}' is no version of the engine")
+    return int(found[1]), int(found[2]), int(found[3] or 0)
 
 
 def _take_lock(path: Path) -> IO[str]:
     try:
         path.mkdir(parents=True, exist_ok=True)
-        file = (path / _LOCK).open("a+")
+        file = (path / LOCK).open("a+")
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be used as the engine's folder: {error.strerror}") from error
+    # An engine that is just ending, or somebody who looks whether one runs, holds it for a moment.
+    for _ in range(_LOCK_TRIES):
+        if _try_lock(file):
+            return file
+        time.sleep(_LOCK_WAIT)
+    file.close()
+    raise ConfigurationError(f"{path} is in use by another engine: stop that one, or choose another folder")
+
+
+def _try_lock(file: IO[str]) -> bool:
     try:
         if sys.platform == "win32":
             import msvcrt
 
+            file.seek(0)
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         else:
             import fcntl
 
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        file.close()
-        raise ConfigurationError(f"{path} is in use by another engine: stop that one, or choose another folder") from None
-    return file
+        return False
+    return True

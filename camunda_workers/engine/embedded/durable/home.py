@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from camunda_workers.engine.embedded.durable.folder import DataFolder, Snapshot
+from camunda_workers.engine.embedded.durable.folder import DataFolder
 from camunda_workers.engine.embedded.durable.log_storage import SqliteLog
+from camunda_workers.engine.embedded.durable.snapshots import Snapshot
 from camunda_workers.engine.embedded.homes import open_rocksdb
 from camunda_workers.engine.embedded.java import java_class
 from camunda_workers.errors import ReadModelError
@@ -25,19 +27,24 @@ class DurableHome:
         engine_version: written into a new folder, compared with an old one's.
         on_trouble: told when the log cannot be written (a reason) and when it can again (None); from another thread.
 
+    Attributes:
+        facts: what was kept with the snapshot that the state begins with, None where it begins with nothing.
+
     Raises:
         ConfigurationError: the folder is in use, of another format, or of a newer engine.
-        ReadModelError: the log is damaged.
+        ReadModelError: the log is damaged, or neither it nor a snapshot reaches far enough back.
     """
 
     def __init__(self, path: Path, engine_version: str, on_trouble: Callable[[str | None], None]) -> None:
         self.folder = DataFolder(path, engine_version)
         try:
             self.clock_offset = int(self.folder.recall("clock_offset") or 0)
-            self.snapshot: Snapshot | None = self.folder.latest_snapshot()
             self.log = SqliteLog(self.folder.log, on_trouble)
             try:
-                self._check()
+                self.snapshot: Snapshot | None = self._choose_snapshot()
+                self.facts = None if self.snapshot is None else self.snapshot.facts()
+                for _ in self.log.file.verify(0 if self.snapshot is None else self.snapshot.position):
+                    pass
                 self.database: Any = open_rocksdb(self.folder.fresh_runtime(self.snapshot))
             except BaseException:
                 self.log.close()
@@ -57,34 +64,45 @@ class DurableHome:
         """Keep the clock's offset: after a restart time goes on from where it was, never back."""
         self.folder.remember(clock_offset=milliseconds)
 
-    def take_snapshot(self, position: int, facts: dict[str, Any], *, exported: int | None) -> Snapshot:
-        """Write the state down and drop the part of the log that neither it nor an event log needs any more.
+    def take_snapshot(self, position: int, facts: dict[str, Any], *, exported: int) -> Snapshot:
+        """Write the state down and drop the part of the log that nothing needs any more.
+
+        Kept are the records behind the snapshot before this one, for the case that this one turns out to be damaged, and those that the
+        event log does not have yet.
 
         Args:
             position: the last record whose effect is in the state for certain.
             facts: kept with it.
-            exported: how far an event log has followed; None when none does.
+            exported: how far the event log has followed, on disk.
+
+        Raises:
+            BackPressure: the disk is full.
         """
-        target = self.folder.new_snapshot()
-        self.database.createSnapshot(java_class("java.io.File")(str(target)))
-        self.log.sync()  # the state may hold the effect of batches that are not on disk yet: it counts only with them
-        self.snapshot = self.folder.keep_snapshot(position, facts)
-        self.log.compact(position if exported is None else min(position, exported))
+        snapshots = self.folder.snapshots
+        state = snapshots.begin()
+        self.database.createSnapshot(java_class("java.io.File")(str(state)))
+        self.log.sync()  # the state may hold the effect of batches that were not on disk yet: it counts only with them
+        before = self.snapshot
+        self.snapshot = snapshots.keep(position, datetime.now(UTC).isoformat(timespec="seconds"), facts)
+        snapshots.forget_all_but([self.snapshot] if before is None else [self.snapshot, before])
+        if before is not None:
+            self.log.compact(min(before.position, exported))
         return self.snapshot
 
     def free_bytes(self) -> int:
         """Return how much room the disk has."""
         return shutil.disk_usage(self.folder.path).free
 
-    def _check(self) -> None:
-        first = self.log.first_position()
-        known = 0 if self.snapshot is None else self.snapshot.position
+    def _choose_snapshot(self) -> Snapshot | None:
+        snapshot, wrong = self.folder.snapshots.usable()
+        first, last, path = self.log.file.first_position(), self.log.committed, self.folder.path
+        known = 0 if snapshot is None else snapshot.position
+        if last < known:
+            raise ReadModelError(f"{path}: the log ends at {last}, before the newest snapshot ({known}): restore the folder from a backup")
         if first > known + 1:
-            path, lost = self.folder.path, f"{known + 1} to {first - 1}"
-            raise ReadModelError(
-                f"{path}: the log begins after the newest snapshot, records {lost} are missing: restore the folder from a backup"
-            )
-        if self.log.committed < known:
-            raise ReadModelError(
-                f"{self.folder.path}: the log ends at {self.log.committed}, before the newest snapshot ({known}): restore a backup"
-            )
+            lost = f"the log begins at {first}, records {known + 1} to {first - 1} are missing"
+            raise ReadModelError(f"{path}: {'; '.join([*wrong, lost])}: restore the folder from a backup")
+        if wrong:
+            instead = "the whole log" if snapshot is None else f"the snapshot of position {known}"
+            _logger.warning("%s: %s; the engine goes on from %s", path, "; ".join(wrong), instead)
+        return snapshot

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
 from camunda_workers.engine.embedded.bridge import Bridge
 from camunda_workers.engine.embedded.durable.home import DurableHome
+from camunda_workers.engine.embedded.java import in_java_thread, java_class, jpype
 from camunda_workers.engine.embedded.time import VirtualTime
 from camunda_workers.errors import BackPressure
 
 _logger = logging.getLogger(__name__)
 
-LEAST_FREE = 64 * 1024 * 1024
-"""Bytes; with less room on the disk commands are refused, while there is still enough to write down what is under way."""
+LEAST_FREE_MB = 64
+"""With less room on the disk commands are refused, while there is still enough to write down what is under way."""
 
 _WATCH_SECONDS = 1.0
+_ANSWER_SECONDS = 10
 
 
 class Keeper:
@@ -29,12 +31,20 @@ class Keeper:
         processor: the engine's ``StreamProcessor``.
         time: knows the horizon, which is kept with each snapshot.
         bridge: told to refuse commands when nothing can be written.
-        exported: returns how far an event log has followed, or None.
+        exported: returns how far the event log has followed, for certain on disk.
         interval: seconds between snapshots.
+        least_free: bytes that the disk must have free for commands to be accepted.
     """
 
     def __init__(
-        self, home: DurableHome, processor: Any, time: VirtualTime, bridge: Bridge, exported: Callable[[], int | None], interval: float
+        self,
+        home: DurableHome,
+        processor: Any,
+        time: VirtualTime,
+        bridge: Bridge,
+        exported: Callable[[], Awaitable[int]],
+        interval: float,
+        least_free: int = LEAST_FREE_MB * 2**20,
     ) -> None:
         self._home = home
         self._processor = processor
@@ -42,6 +52,7 @@ class Keeper:
         self._bridge = bridge
         self._exported = exported
         self._interval = interval
+        self._least_free = least_free
         self._tasks: list[asyncio.Task[None]] = []
         self._writing: str | None = None
         self._full: str | None = None
@@ -71,13 +82,17 @@ class Keeper:
 
         Returns:
             The position it stands for.
+
+        Raises:
+            BackPressure: the disk is full.
         """
         async with self._lock:
-            position = int(await asyncio.to_thread(lambda: self._processor.getLastProcessedPositionAsync().join()))
+            position = await in_java_thread(self._processed)
             if position <= 0 or (self._home.snapshot is not None and self._home.snapshot.position >= position):
                 return max(position, 0)
+            await self._time.follow()
             facts = self._time.remembered()
-            await asyncio.to_thread(self._home.take_snapshot, position, facts, exported=self._exported())
+            await in_java_thread(self._home.take_snapshot, position, facts, exported=await self._exported())
             return position
 
     def trouble(self, reason: str | None) -> None:
@@ -85,11 +100,18 @@ class Keeper:
         self._writing = reason
         self._tell()
 
+    def _processed(self) -> int:
+        seconds = java_class("java.util.concurrent.TimeUnit").SECONDS
+        return int(self._processor.getLastProcessedPositionAsync().join(jpype.JLong(_ANSWER_SECONDS), seconds))
+
     def _tell(self) -> None:
         reason = self._writing or self._full
-        self._bridge.refuse(
-            None if reason is None else BackPressure(f"{reason}; reading goes on, commands are accepted again when there is room")
-        )
+        if reason is None:
+            _logger.warning("%s can be written again: commands are accepted", self._home.folder.path)
+            self._bridge.refuse(None)
+        else:
+            _logger.error("commands are refused: %s", reason)
+            self._bridge.refuse(BackPressure(f"{reason}; reading goes on, commands are accepted again when there is room"))
 
     async def _snapshot_forever(self) -> None:
         while True:
@@ -101,9 +123,16 @@ class Keeper:
 
     async def _watch_disk(self) -> None:
         while True:
-            free = await asyncio.to_thread(self._home.free_bytes)
-            full = f"the disk of {self._home.folder.path} has only {free // 2**20} MB left" if free < LEAST_FREE else None
-            if full != self._full:
-                self._full = full
+            try:
+                free = await asyncio.to_thread(self._home.free_bytes)
+            except OSError as error:
+                full: str | None = f"{self._home.folder.path} cannot be reached: {error.strerror}"
+            else:
+                few = f"the disk of {self._home.folder.path} has only {free // 2**20} MB left, {self._least_free // 2**20} MB are needed"
+                full = few if free < self._least_free else None
+            changed = (full is None) != (self._full is None)
+            self._full = full
+            if changed:
                 self._tell()
+            await self._time.follow()
             await asyncio.sleep(_WATCH_SECONDS)

@@ -1,38 +1,43 @@
-"""The engine's log in SQLite: a batch is on disk before anybody, the engine included, gets to see it.
+"""The engine's ``LogStorage`` on a file: a batch is on disk before anybody, the engine included, gets to see it.
 
 Batches are committed in groups by a thread of their own: while one commit waits for the disk the next group gathers. The engine reads
-only what has been committed, so a command is durable before it is processed, and therefore before it is answered. Batches that were
-committed lately are kept in memory for the readers, who nearly always stand at the end; older ones are read from the file.
+only what has been committed, so a command is durable before it is processed. What the engine then says of it (an answer, a job pushed to a
+worker) waits for :meth:`SqliteLog.when_on_disk`, so that the events behind it are durable too: keys that somebody was told stay true.
+Batches that were committed lately are kept in memory for the readers, who nearly always stand at the end; older ones are read from the file.
 """
 
 from __future__ import annotations
 
 import bisect
 import functools
+import logging
 import sqlite3
 import threading
-import zlib
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from camunda_workers.engine.embedded.java import ZEEBE, jpype, to_java_buffer
-from camunda_workers.errors import ReadModelError
+from camunda_workers.engine.embedded.durable.log_file import Batch, LogFile
+from camunda_workers.engine.embedded.java import ZEEBE, java_class, jpype, to_java_buffer
+from camunda_workers.errors import BackPressure
+
+_logger = logging.getLogger(__name__)
 
 _TAIL_BYTES = 16 * 1024 * 1024
+_TAIL_BATCHES = 20_000
 """How much of the log's end stays in memory."""
 
 _CHUNK = 64
-"""Batches that a reader fetches from the file at once."""
+"""Batches that a reader takes from memory at once."""
 
 _RETRY_SECONDS = 0.5
 
-_SCHEMA = """
-pragma journal_mode = wal;
-pragma synchronous = full;
-pragma auto_vacuum = incremental;
-create table if not exists batches (low integer primary key, high integer not null, crc integer not null, data blob not null) strict;
-"""
+
+class _Pending(NamedTuple):
+    batch: Batch
+    buffer: Any
+    listener: Any
 
 
 class _Tail:
@@ -45,19 +50,26 @@ class _Tail:
         self._sizes: list[int] = []
         self._bytes = 0
 
-    def add(self, low: int, high: int, buffer: Any, size: int) -> None:
-        self.lows.append(low)
-        self.highs.append(high)
+    def add(self, batch: Batch, buffer: Any) -> None:
+        self.lows.append(batch.low)
+        self.highs.append(batch.high)
         self.buffers.append(buffer)
-        self._sizes.append(size)
-        self._bytes += size
-        if self._bytes > 2 * _TAIL_BYTES:
+        self._sizes.append(len(batch.data))
+        self._bytes += len(batch.data)
+        if self._bytes > 2 * _TAIL_BYTES or len(self.lows) > 2 * _TAIL_BATCHES:
             gone = 0
-            while self._bytes > _TAIL_BYTES:
+            while self._bytes > _TAIL_BYTES or len(self.lows) - gone > _TAIL_BATCHES:
                 self._bytes -= self._sizes[gone]
                 gone += 1
             for column in (self.lows, self.highs, self.buffers, self._sizes):
                 del column[:gone]
+
+    def find(self, position: int) -> list[tuple[int, Any]] | None:
+        """Return batches from the one that holds the position on, None when memory does not reach back so far."""
+        if not self.lows or position < self.lows[0]:
+            return None
+        index = bisect.bisect_left(self.highs, position)
+        return list(zip(self.highs[index : index + _CHUNK], self.buffers[index : index + _CHUNK], strict=True))
 
 
 class SqliteLog:
@@ -67,27 +79,30 @@ class SqliteLog:
         path: the database file.
         on_trouble: told when batches cannot be written (with the reason) and when they can again (with None); from another thread.
 
+    Attributes:
+        file: the log as a file.
+        committed: the last position that is on disk and can be read.
+
     Raises:
         ReadModelError: the file is damaged.
     """
 
     def __init__(self, path: Path, on_trouble: Callable[[str | None], None]) -> None:
+        self.file = LogFile(path)
         self._path = path
         self._on_trouble = on_trouble
         self._lock = threading.Lock()
         self._wake = threading.Condition(self._lock)
-        self._pending: list[tuple[int, int, bytes, Any, Any]] = []
+        self._on_disk = threading.Condition(self._lock)
+        self._pending: list[_Pending] = []
+        self._waiting: deque[tuple[int, Callable[[], None]]] = deque()
         self._listeners: list[Any] = []
         self._tail = _Tail()
+        self.committed = self._appended = self.file.committed
         self._delete_below = 0
         self._closing = False
+        self._trouble: str | None = None
         self._number = 0
-        try:
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._db.executescript(_SCHEMA)
-            self.committed = int(self._db.execute("select coalesce(max(high), 0) from batches").fetchone()[0])
-        except sqlite3.DatabaseError as error:
-            raise ReadModelError(f"the engine's log {path} cannot be opened ({error}): restore the folder from a backup") from error
         self.storage: Any = _classes()[0](self)
         self._flusher = threading.Thread(target=self._flush_forever, name="camunda-workers-log", daemon=True)
         self._flusher.start()
@@ -98,12 +113,27 @@ class SqliteLog:
             self._closing = True
             self._wake.notify()
         self._flusher.join()
-        self._db.close()
+        self.file.close()
 
-    def sync(self) -> None:
-        """Return when everything that has been appended is on disk."""
+    def sync(self, timeout: float = 30.0) -> None:
+        """Return when everything that has been appended until now is on disk.
+
+        Raises:
+            BackPressure: it cannot be written, or not in time.
+        """
         with self._wake:
-            self._wake.wait_for(lambda: not self._pending or self._closing)
+            target = self._appended
+            self._on_disk.wait_for(lambda: self.committed >= target or self._closing or self._trouble is not None, timeout)
+            if self.committed < target:
+                raise BackPressure(self._trouble or f"the engine's log {self._path} could not be written in {timeout:g} s")
+
+    def when_on_disk(self, then: Callable[[], None]) -> None:
+        """Call back when everything that has been appended until now is on disk: at once, or from the committing thread."""
+        with self._lock:
+            if self.committed < self._appended:
+                self._waiting.append((self._appended, then))
+                return
+        then()
 
     def compact(self, below: int) -> None:
         """Remove batches that end below this position, soon."""
@@ -111,21 +141,19 @@ class SqliteLog:
             self._delete_below = max(self._delete_below, below)
             self._wake.notify()
 
-    def first_position(self) -> int:
-        """Return the first position that is still there, 0 in an empty log."""
-        with sqlite3.connect(self._path) as db:
-            return int(db.execute("select coalesce(min(low), 0) from batches").fetchone()[0])
-
     # -- called by the engine ---------------------------------------------------------------------------------------------------
 
     def append(self, low: int, high: int, writer: Any, listener: Any) -> None:
         """Take a batch; it becomes visible when it is on disk."""
         array = jpype.JArray(jpype.JByte)(int(writer.getLength()))
-        buffer = jpype.JClass("org.agrona.concurrent.UnsafeBuffer")(array)
+        buffer = java_class("org.agrona.concurrent.UnsafeBuffer")(array)
         writer.write(buffer, 0)
-        data = bytes(memoryview(array).cast("B"))
+        batch = Batch(low, high, bytes(memoryview(array).cast("B")))
         with self._wake:
-            self._pending.append((low, high, data, buffer, listener))
+            if low != self._appended + 1:
+                raise ValueError(f"records {low} to {high} do not follow {self._appended}: they would leave a gap in the log")
+            self._pending.append(_Pending(batch, buffer, listener))
+            self._appended = high
             self._number += 1
             number = self._number
             self._wake.notify()
@@ -142,80 +170,76 @@ class SqliteLog:
     def find(self, position: int) -> list[tuple[int, Any]]:
         """Return batches from the one that holds the position (or the first after it) on, with their last positions; [] at the end."""
         with self._lock:
-            tail = self._tail
-            if tail.highs and position >= tail.lows[0]:
-                index = bisect.bisect_left(tail.highs, position)
-                return list(zip(tail.highs[index : index + _CHUNK], tail.buffers[index : index + _CHUNK], strict=True))
+            found = self._tail.find(position)
+            if found is not None:
+                return found
             if position > self.committed:
                 return []
-        return self._find_on_disk(position)
-
-    def _find_on_disk(self, position: int) -> list[tuple[int, Any]]:
-        query = "select low, high, crc, data from batches where low >= (select coalesce(max(low), 0) from batches where low <= ?) order by low limit ?"
-        db = sqlite3.connect(self._path)
-        try:
-            rows = db.execute(query, (position, _CHUNK)).fetchall()
-        finally:
-            db.close()
-        found: list[tuple[int, Any]] = []
-        for low, high, crc, data in rows:
-            if zlib.crc32(data) != crc:
-                raise ReadModelError(f"the engine's log {self._path} is damaged at position {low}: restore the folder from a backup")
-            if high >= position:
-                found.append((high, to_java_buffer(data)))
-        return found
+        return [(batch.high, to_java_buffer(batch.data)) for batch in self.file.read(position)]
 
     # -- the committing thread --------------------------------------------------------------------------------------------------
 
     def _flush_forever(self) -> None:
-        troubled = False
         while True:
             with self._wake:
                 self._wake.wait_for(lambda: self._pending or self._closing or self._delete_below)
                 group, below = list(self._pending), self._delete_below
-                if self._closing and (not group or troubled):
+                if self._closing and (not group or self._trouble is not None):
                     return
             try:
-                self._commit(group, below)
-            except sqlite3.Error as error:
-                troubled = True
-                self._on_trouble(f"the engine's log {self._path} cannot be written: {error}")
+                if group:
+                    self.file.append([pending.batch for pending in group])
+                    self._publish(group)
+                if below and not self.file.delete_some_below(below):
+                    self._deleted(below)
+            except (sqlite3.Error, OSError) as error:
+                self._tell(f"the engine's log {self._path} cannot be written: {error}")
                 with self._wake:
                     self._wake.wait_for(lambda: self._closing, _RETRY_SECONDS)
-                continue
-            if troubled:
-                troubled = False
-                self._on_trouble(None)
-            self._publish(group, below)
+            else:
+                self._tell(None)
 
-    def _commit(self, group: list[tuple[int, int, bytes, Any, Any]], below: int) -> None:
-        self._db.execute("begin immediate")
+    def _tell(self, trouble: str | None) -> None:
+        with self._lock:
+            if trouble == self._trouble:
+                return
+            self._trouble = trouble
+            self._on_disk.notify_all()
         try:
-            rows = [(low, high, zlib.crc32(data), data) for low, high, data, _, _ in group]
-            self._db.executemany("insert into batches values (?, ?, ?, ?)", rows)
-            if below:
-                self._db.execute("delete from batches where high < ?", (below,))
-            self._db.execute("commit")
-        except BaseException:
-            self._db.execute("rollback")
-            raise
-        if below:
-            self._db.execute("pragma incremental_vacuum(2000)").fetchall()
+            self._on_trouble(trouble)
+        except RuntimeError:
+            _logger.warning("nobody is left to be told: %s", trouble)  # the event loop is closed
 
-    def _publish(self, group: list[tuple[int, int, bytes, Any, Any]], below: int) -> None:
-        with self._wake:
-            del self._pending[: len(group)]
+    def _deleted(self, below: int) -> None:
+        with self._lock:
             if self._delete_below == below:
                 self._delete_below = 0
-            for low, high, data, buffer, _ in group:
-                self._tail.add(low, high, buffer, len(data))
-                self.committed = high
-            self._wake.notify_all()
-        first = self._number
-        for _, high, _, _, listener in group:
-            listener.onCommit(jpype.JLong(first), jpype.JLong(high))
+
+    def _publish(self, group: list[_Pending]) -> None:
+        ready: list[Callable[[], None]] = []
+        with self._lock:
+            del self._pending[: len(group)]
+            for pending in group:
+                self._tail.add(pending.batch, pending.buffer)
+            self.committed = group[-1].batch.high
+            while self._waiting and self._waiting[0][0] <= self.committed:
+                ready.append(self._waiting.popleft()[1])
+            self._on_disk.notify_all()
+            number = self._number
+        for pending in group:
+            _guarded(lambda pending=pending: pending.listener.onCommit(jpype.JLong(number), jpype.JLong(pending.batch.high)))
         for listener in self._listeners:
-            listener.onCommit()
+            _guarded(listener.onCommit)
+        for then in ready:
+            _guarded(then)
+
+
+def _guarded(call: Callable[[], None]) -> None:
+    # The thread that commits outlives whoever listens to it.
+    try:
+        call()
+    except Exception:
+        _logger.exception("a listener of the engine's log failed")
 
 
 @functools.cache

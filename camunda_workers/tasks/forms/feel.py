@@ -1,0 +1,147 @@
+"""FEEL on the server: the engine's own FEEL engine (feel-scala) in the JVM, behind a small protocol.
+
+There is no well-kept FEEL library for Python (2026), and a wrong answer to "is this field hidden?" lets somebody write what they must not.
+So nothing is guessed: where no evaluator is available, a form that needs one is refused with a clear error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+from camunda_workers.errors import CamundaWorkersError, DeadlineExceeded, InvalidArgument, MissingExtra
+from camunda_workers.settings import Settings
+
+T = TypeVar("T")
+
+LONGEST = 5.0
+"""Seconds all expressions of one submission may take together."""
+
+
+@runtime_checkable
+class FeelEvaluator(Protocol):
+    """Evaluates FEEL. Blocking: called from the thread that `run` provides."""
+
+    def evaluate(self, expression: str, context: Mapping[str, Any]) -> Any:
+        """The value of an expression (with or without its leading ``=``), as JSON has it.
+
+        Raises:
+            InvalidArgument: it is not FEEL, or cannot be evaluated.
+            CamundaWorkersError: there is no evaluator here.
+        """
+        ...
+
+    def problem(self, expression: str) -> str | None:
+        """Why an expression is not FEEL; ``None`` when it is."""
+        ...
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Do work that evaluates expressions without blocking the event loop.
+
+        Raises:
+            DeadlineExceeded: it took too long.
+        """
+        ...
+
+
+class NoFeel:
+    """Where nothing can evaluate FEEL: says so, for every expression."""
+
+    def __init__(self, reason: CamundaWorkersError | None = None) -> None:
+        self._reason = reason or MissingExtra("embedded", "Evaluating FEEL (conditions and expressions in forms)")
+
+    def evaluate(self, expression: str, context: Mapping[str, Any]) -> Any:
+        """Raises the reason."""
+        raise self._reason
+
+    def problem(self, expression: str) -> str | None:
+        """Raises the reason: a check that was not made must not pass."""
+        raise self._reason
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Do the work at once: without expressions it is short."""
+        return work()
+
+
+class EngineFeel:
+    """The FEEL engine on the embedded engine's class path, the one that evaluates the diagrams' expressions.
+
+    Args:
+        settings: which engine version, and where its jars are.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self._settings = settings or Settings()
+        self._opened: tuple[Any, Any, Callable[[str], Any]] | None = None
+
+    def evaluate(self, expression: str, context: Mapping[str, Any]) -> Any:
+        """See `FeelEvaluator.evaluate`."""
+        engine, jackson, classes = self._java()
+        text = expression.removeprefix("=").strip()
+        try:
+            variables = jackson.readValue(json.dumps(dict(context), allow_nan=False), classes("java.util.Map"))
+            result: Any = engine.evaluateExpression(text, variables)
+        except (ValueError, classes("java.lang.Throwable")) as error:
+            raise InvalidArgument(f"the FEEL expression {text} cannot be evaluated: {error}") from error
+        if not bool(result.isSuccess()):
+            raise InvalidArgument(f"the FEEL expression {text} cannot be evaluated: {result.failure().message()}")
+        return _plain(result.result(), classes)
+
+    def problem(self, expression: str) -> str | None:
+        """See `FeelEvaluator.problem`."""
+        engine, _, _ = self._java()
+        parsed: Any = engine.parseExpression(expression.removeprefix("=").strip())
+        return None if bool(parsed.isSuccess()) else str(parsed.failure().message())
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """See `FeelEvaluator.run`."""
+        from camunda_workers.engine.embedded.java import in_java_thread
+
+        try:
+            async with asyncio.timeout(LONGEST):
+                return await in_java_thread(work)
+        except TimeoutError as error:
+            raise DeadlineExceeded(f"the form's expressions took more than {LONGEST:g} seconds") from error
+
+    def _java(self) -> tuple[Any, Any, Callable[[str], Any]]:
+        if self._opened is None:
+            self._opened = _open(self._settings)
+        return self._opened
+
+
+def feel_here(settings: Settings | None = None) -> FeelEvaluator:
+    """The evaluator that this installation has: the engine's, or none (which refuses forms that need one)."""
+    try:
+        from camunda_workers.engine.embedded.jvm import import_jpype
+
+        import_jpype()
+    except MissingExtra as error:
+        return NoFeel(error)
+    return EngineFeel(settings)
+
+
+def _open(settings: Settings) -> tuple[Any, Any, Callable[[str], Any]]:
+    from camunda_workers.engine.embedded.java import java_class
+    from camunda_workers.engine.embedded.jvm import start_jvm
+
+    start_jvm(settings)
+    engine = java_class("org.camunda.feel.api.FeelEngineBuilder").forJava().build()
+    return engine, java_class("com.fasterxml.jackson.databind.ObjectMapper")(), java_class
+
+
+def _plain(value: Any, classes: Callable[[str], Any]) -> Any:
+    if value is None:
+        return None
+    if isinstance(value, classes("java.lang.Boolean")):
+        return bool(value)
+    if isinstance(value, classes("java.lang.Number")):
+        number = Decimal(str(value))
+        return int(number) if number == number.to_integral_value() else float(number)
+    if isinstance(value, classes("java.util.Map")):
+        return {str(entry.getKey()): _plain(entry.getValue(), classes) for entry in value.entrySet()}
+    if isinstance(value, classes("java.util.List")):
+        return [_plain(one, classes) for one in value]
+    return str(value)  # texts, and dates, times and durations as FEEL writes them

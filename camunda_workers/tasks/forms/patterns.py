@@ -1,0 +1,65 @@
+"""Patterns of form fields: JavaScript's regular expressions, tested on the server as ``new RegExp(pattern).test(value)`` would."""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from camunda_workers.errors import MissingExtra
+
+if TYPE_CHECKING:
+    import regex
+
+LONGEST_MATCH: Final = 0.25
+"""Seconds a pattern may take on one value: some patterns take for ever on a value made for that."""
+
+EMAIL: Final = (
+    r"^[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$"
+)
+"""An address as HTML's own email field has it, and form-js with it."""
+
+PHONE: Final = r"^(?:\+|00)[1-9]\d{5,24}$"
+"""An international number. form-js also lists the country codes; a number that is wrong only there is let through here."""
+
+_TOKEN = re.compile(r"\\.|\[\^\]|\[\]|\[(?:\\.|[^\]\\])*\]|\(\?<(?=[A-Za-z_])|\$", re.DOTALL)
+_SPECIAL: Final = {"(?<": "(?P<", "$": r"\Z", "[^]": r"[\s\S]", "[]": r"(?!)", r"\/": "/", r"\Z": "Z", r"\A": "A"}
+
+
+def translate(pattern: str) -> str:
+    """A JavaScript pattern in Python's words.
+
+    What differs and is in use: ``$`` also matches before a last line break in Python, named groups are written otherwise, and ``[^]`` is
+    any character.
+    """
+    return _TOKEN.sub(lambda token: _SPECIAL.get(token[0]) or re.sub(r"\\k<(\w+)>", r"(?P=\1)", token[0]), pattern)
+
+
+@functools.lru_cache(maxsize=1024)
+def compiled(pattern: str) -> regex.Pattern[str]:
+    """The pattern, ready to search.
+
+    Raises:
+        ValueError: it is no pattern, or uses what only JavaScript has; the text says where.
+        MissingExtra: the library that can stop a runaway pattern is not installed.
+    """
+    try:
+        import regex
+    except ModuleNotFoundError:
+        raise MissingExtra("tasks", "Checking patterns of forms") from None
+    try:
+        # JavaScript's classes \d and \w are ASCII.
+        return regex.compile(translate(pattern), regex.ASCII | regex.VERSION0)
+    except regex.error as error:
+        raise ValueError(str(error)) from error
+
+
+def found_in(pattern: str, value: str) -> bool:
+    """Whether the pattern is somewhere in the value, as JavaScript's ``test`` has it.
+
+    Raises:
+        ValueError: it is no pattern.
+        TimeoutError: it took too long; the value cannot be said to match.
+    """
+    search: Any = compiled(pattern).search
+    return search(value, timeout=LONGEST_MATCH) is not None
