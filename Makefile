@@ -5,7 +5,7 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types check bench lock proto clean
+.PHONY: help setup demo test lint format types check bench lock proto java clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile | expand -t 18
@@ -41,6 +41,9 @@ lock: setup ## Resolve again: Python packages (requirements.lock) and the engine
 
 proto: setup ## Generate the gateway's messages again from gateway.proto
 	@$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. camunda_workers/client/proto/gateway.proto
+
+java: setup ## Compile the embedded engine's few Java classes again (needs a JDK 21)
+	@$(BIN)/python scripts/compile_java.py
 
 clean: ## Remove what was made here (the engine and package caches stay)
 	@rm -rf .venv .pytest_cache .ruff_cache .hypothesis .coverage artifacts build dist

@@ -122,7 +122,9 @@ class ApprovalsDuty(_Duty):
     task: str = Field(description="The user task's id.")
     needed: int = Field(ge=2, le=20, description="How many different people.")
     by: Names = Field(default=(), description="Groups, one of which each of them must be in; any when not given.")
-    when: dict[str, Any] = Field(default_factory=dict[str, Any], description="Only if these variables have these values, by dotted path.")
+    unless: dict[str, Any] = Field(
+        default_factory=dict[str, Any], description="Not where a variable (dotted path) has this value, or one of these."
+    )
     agree_on: Names = Field(default=(), description="Variables, by dotted path, that all of them must have set alike.")
 
 
@@ -131,15 +133,21 @@ class LimitsDuty(_Duty):
 
     tasks: Names = Field(min_length=1, description="Ids of user tasks.")
     amount: str = Field(min_length=1, description="The variable with the amount, by dotted path.")
-    limits: dict[str, Amount] = Field(min_length=1, description="Group to amount; inf is no limit. Whoever is in none has none to decide on.")
-    when: dict[str, Any] = Field(default_factory=dict[str, Any], description="Only if these variables have these values, by dotted path.")
+    limits: dict[str, Amount] = Field(
+        min_length=1, description="Group to amount; inf is no limit. Whoever is in none has none to decide on."
+    )
+    unless: dict[str, Any] = Field(
+        default_factory=dict[str, Any], description="Not where a variable (dotted path) has this value, or one of these."
+    )
 
 
 class ConflictDuty(_Duty):
     """``[[duties.conflicts]]``: nobody decides on a case of their own."""
 
     tasks: Names = Field(default=("*",), description="Ids of user tasks; * is every one.")
-    subject: Names = Field(min_length=1, description="Variables with the person the case is about, by dotted path: user name, email or name.")
+    subject: Names = Field(
+        min_length=1, description="Variables with the person the case is about, by dotted path: user name, email or name."
+    )
 
 
 class DutyPerson(_Section):

@@ -182,6 +182,12 @@ class EngineSettings(_Area):
     engine_version: str = _from(
         "CAMUNDA_WORKERS_ENGINE_VERSION", default="8.8.21", about="The version of Zeebe that is fetched and embedded."
     )
+    least_free_mb: int = _from(
+        "CAMUNDA_WORKERS_LEAST_FREE_MB",
+        default=64,
+        ge=1,
+        about="Megabytes that must be free on a durable engine's disk; with less, commands are refused until there is room again.",
+    )
     broker_version: str = _from(
         "CAMUNDA_WORKERS_BROKER_VERSION", default="8.6.0", about="The version of the Zeebe broker that is fetched and run as a process."
     )

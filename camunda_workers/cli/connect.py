@@ -84,10 +84,10 @@ async def _findings(check: ConnectionCheck, console: Console | None) -> list[Fin
 
 
 def _told(target: dict[str, Any], check: ConnectionCheck, findings: list[Finding], console: Console, *, as_json: bool) -> int:
-    from camunda_workers.engine.cluster import features_of
+    from camunda_workers.engine.cluster import Feature, features_of
     from camunda_workers.engine.cluster_check import reachable
 
-    features = features_of(check.version) if check.version else {}
+    features = features_of(check.version) if check.version else dict[Feature, bool]()
     good = reachable(findings)
     if as_json:
         answer = {

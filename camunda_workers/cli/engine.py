@@ -1,4 +1,4 @@
-"""``camunda-workers engine``: run a Camunda engine until interrupted."""
+"""``camunda-workers engine``: run a Camunda engine until interrupted, and look after its data."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from camunda_workers.cli import engine_data
 from camunda_workers.settings import Settings
 
 if TYPE_CHECKING:
     from camunda_workers.engine.broker import BrokerEngine
 
 app = typer.Typer(no_args_is_help=True, help="Run a Camunda engine for development.")
+app.command()(engine_data.backup)
+app.command()(engine_data.restore)
+app.command()(engine_data.inspect)
 
 
 class EngineKind(StrEnum):
@@ -58,6 +62,10 @@ def start(
         Path | None,
         typer.Option(file_okay=False, help="Where its data is kept. By default the embedded engine keeps nothing, the broker all."),
     ] = None,
+    snapshot_every: Annotated[
+        float,
+        typer.Option(min=0.1, help="Embedded with --data only. Seconds between snapshots: a restart after a kill replays at most this."),
+    ] = 300.0,
     controlled_clock: Annotated[
         bool, typer.Option("--controlled-clock", help="Broker only. Let its time be moved forward through its management API.")
     ] = False,
@@ -74,15 +82,22 @@ def start(
         )
     if data is not None and state is StateKind.memory:
         raise typer.BadParameter("what is kept in a folder is not kept in memory: leave one of the two out", param_hint="--state")
-    asyncio.run(_serve_embedded(data, grpc_port, rest_port, state or StateKind.rocksdb, version))
+    asyncio.run(_serve_embedded(data, grpc_port, rest_port, state or StateKind.rocksdb, version, snapshot_every))
 
 
-async def _serve_embedded(data: Path | None, grpc_port: int, rest_port: int, state: StateKind, version: str | None) -> None:
+async def _serve_embedded(
+    data: Path | None, grpc_port: int, rest_port: int, state: StateKind, version: str | None, snapshot_every: float
+) -> None:
     from camunda_workers.engine.embedded.engine import EmbeddedEngine
+    from camunda_workers.logs import configure_logging
 
+    configure_logging()
     settings = Settings(engine_version=version) if version else Settings()
     stop = _stop_on_signals()
-    async with EmbeddedEngine(data=data, state=state.value, grpc_port=grpc_port, rest_port=rest_port, settings=settings) as engine:
+    engine = EmbeddedEngine(
+        data=data, state=state.value, grpc_port=grpc_port, rest_port=rest_port, snapshot_interval=snapshot_every, settings=settings
+    )
+    async with engine:
         _print_ready(
             engine="embedded",
             version=settings.engine_version,

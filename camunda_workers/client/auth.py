@@ -27,7 +27,7 @@ LONGEST_PAUSE = 2.0
 """A provider that has failed twice in a row is asked again after a pause that grows to so many seconds, however many calls want a token: 500
 workers are not 500 requests to a provider that is in trouble."""
 
-REFUSED_AGAIN = 30.0
+REFUSED_AGAIN = 5.0
 """Seconds a token is kept that was asked for because its predecessor was refused: if it is refused too, expiry is not the reason."""
 
 

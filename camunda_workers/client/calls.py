@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from typing import Any, TypeAlias, TypeVar
 
 import grpc
@@ -32,12 +33,21 @@ class GatewayCalls:
         back_off: the limits of repetition.
         timeout: seconds one attempt may take.
         authorization: sets a header on each call, where the channel does not do it.
+        push_channel: for jobs that are pushed; the same one when not given.
     """
 
     def __init__(
-        self, channel: grpc.aio.Channel, *, address: str, back_off: BackOff, timeout: float, authorization: Authorization | None = None
+        self,
+        channel: grpc.aio.Channel,
+        *,
+        address: str,
+        back_off: BackOff,
+        timeout: float,
+        authorization: Authorization | None = None,
+        push_channel: grpc.aio.Channel | None = None,
     ) -> None:
         self._stub = GatewayStub(channel)
+        self._push_stub = GatewayStub(push_channel) if push_channel is not None else self._stub
         self._address = address
         self._back_off = back_off
         self._timeout = timeout
@@ -98,13 +108,14 @@ class GatewayCalls:
             name: the RPC.
             request: its message.
             answer: the class of each answer.
-            timeout: seconds the whole stream may last; ``None`` for as long as it lives.
+            timeout: seconds the whole stream may last; ``None`` for one that lives on and pushes as things happen.
         """
         stream: Any = None
         header = _NO_HEADER
         try:
             header = await self._header()
-            stream = getattr(self._stub, name)(request, timeout=timeout, metadata=header)
+            stub = self._push_stub if timeout is None else self._stub
+            stream = getattr(stub, name)(request, timeout=timeout, metadata=header)
             async for item in stream:
                 assert isinstance(item, answer)
                 yield item
@@ -113,8 +124,9 @@ class GatewayCalls:
             if failure is None:
                 raise
             if isinstance(error, grpc.aio.AioRpcError):
-                # For whoever opens the next one.
-                await self._other_header(error, header)
+                with suppress(EngineError):
+                    # For whoever opens the next one.
+                    await self._other_header(error, header)
             raise failure.error from failure.error.__cause__
         finally:
             if stream is not None:
@@ -124,13 +136,14 @@ class GatewayCalls:
         return (("authorization", await self._authorization.header()),) if self._authorization else _NO_HEADER
 
     async def _other_header(self, error: grpc.aio.AioRpcError, refused: Header) -> Header:
-        """Another header in the place of one that was refused, if one can be had; nothing was executed, so the call may be made again."""
+        """Another header in the place of one that was refused, if one can be had; nothing was executed, so the call may be made again.
+
+        Raises:
+            EngineError: the identity provider is away, which is why the old one was still in use: that is what is wrong.
+        """
         if self._authorization is None or not refused or error.code() is not grpc.StatusCode.UNAUTHENTICATED:
             return refused
-        try:
-            return (("authorization", await self._authorization.header(refused=refused[0][1])),)
-        except EngineError:
-            return refused
+        return (("authorization", await self._authorization.header(refused=refused[0][1])),)
 
     def _failure(self, error: Exception, name: str) -> Failure | None:
         if isinstance(error, grpc.aio.AioRpcError):

@@ -24,6 +24,11 @@ MAX_MESSAGE_SIZE = 64 * 1024 * 1024
 
 Options = tuple[tuple[str, Any], ...]
 
+HELD_BACK: Options = (("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 16 * 1024))
+"""Options for a channel over which jobs are pushed. gRPC otherwise measures the connection and widens its receive window up to megabytes: tens
+of thousands of jobs would lie in it, all of them activated, and time out there one after the other while a slow function holds the worker up. This
+is the gateway's only sign that a worker takes no more."""
+
 _TLS_SCHEMES = {"grpcs": True, "https": True, "grpc": False, "http": False}
 
 
@@ -106,14 +111,18 @@ def channel_options(target: Target) -> Options:
     return tuple(options)
 
 
-def open_channel(settings: ConnectionSettings) -> grpc.aio.Channel:
+def open_channel(settings: ConnectionSettings, more: Options = ()) -> grpc.aio.Channel:
     """Open the channel the settings describe; nothing is sent yet.
+
+    Args:
+        settings: address and certificates.
+        more: options besides the usual ones.
 
     Raises:
         ConfigurationError: the address or a certificate cannot be used.
     """
     target = parse_target(settings.grpc_address)
-    options = channel_options(target)
+    options = (*channel_options(target), *more)
     if not target.tls:
         return grpc.aio.insecure_channel(target.address, options=options)
     return grpc.aio.secure_channel(target.address, grpc_credentials(settings), options=options)

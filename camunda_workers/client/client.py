@@ -9,7 +9,7 @@ import grpc.aio
 
 from camunda_workers.client.auth import authorization_from
 from camunda_workers.client.calls import GatewayCalls
-from camunda_workers.client.channel import open_channel
+from camunda_workers.client.channel import HELD_BACK, open_channel
 from camunda_workers.client.jobs import JobCommands
 from camunda_workers.client.operations import OperationCommands
 from camunda_workers.client.processes import ProcessCommands
@@ -58,7 +58,7 @@ class Client(ProcessCommands, OperationCommands, JobCommands, UserTaskCommands):
         self._settings = type(chosen)(**{**dict(chosen), **changes}) if changes else chosen
         self._back_off = back_off or BackOff()
         self._given_channel = channel
-        self._own_channel: grpc.aio.Channel | None = None
+        self._own_channels: list[grpc.aio.Channel] = []
         self._grpc_calls: GatewayCalls | None = None
         self._rest_calls: RestCalls | None = None
 
@@ -73,15 +73,19 @@ class Client(ProcessCommands, OperationCommands, JobCommands, UserTaskCommands):
         settings = self._settings
         authorization = authorization_from(settings)
         channel = self._given_channel
+        push_channel = None
         if channel is None:
-            channel = self._own_channel = open_channel(settings)
+            # The second one connects when jobs are first pushed.
+            channel, push_channel = open_channel(settings), open_channel(settings, HELD_BACK)
+            self._own_channels = [channel, push_channel]
         self._grpc_calls = GatewayCalls(
             channel,
             address=settings.grpc_address,
             back_off=self._back_off,
             timeout=settings.request_timeout,
             # A channel from elsewhere brings its own credentials.
-            authorization=authorization if self._own_channel is not None else None,
+            authorization=authorization if self._own_channels else None,
+            push_channel=push_channel,
         )
         if settings.rest_address:
             self._rest_calls = RestCalls(
@@ -94,13 +98,14 @@ class Client(ProcessCommands, OperationCommands, JobCommands, UserTaskCommands):
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        rest, channel = self._rest_calls, self._own_channel
-        self._grpc_calls = self._rest_calls = self._own_channel = None
+        rest, channels = self._rest_calls, self._own_channels
+        self._grpc_calls = self._rest_calls = None
+        self._own_channels = []
         try:
             if rest is not None:
                 await rest.close()
         finally:
-            if channel is not None:
+            for channel in channels:
                 await channel.close()
 
     def _gateway(self) -> GatewayCalls:

@@ -104,6 +104,13 @@ class UserTaskCommands(Commands):
         """
         return await self._search("/user-tasks/search", UserTask, filter, sort, page)
 
+    async def search_user_task_variables(
+        self, key: int, filter: Filter = None, sort: Sort = None, page: Mapping[str, object] | None = None, *, truncate: bool = True
+    ) -> Page[VariableItem]:
+        """Search the variables that a user task sees: its own scope's and those of the scopes around it; see `search_variables`."""
+        path = f"/user-tasks/{key:d}/variables/search"
+        return await self._search(path if truncate else f"{path}?truncateValues=false", VariableItem, filter, sort, page)
+
     async def search_process_instances(
         self, filter: Filter = None, sort: Sort = None, page: Mapping[str, object] | None = None
     ) -> Page[ProcessInstanceItem]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import difflib
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -11,48 +13,61 @@ from typing import Any, Self
 from sqlalchemy import Connection, func, select, text
 
 from camunda_workers.errors import ReadModelError
+from camunda_workers.events.chain.checkpoint import Head
+from camunda_workers.events.chain.tree import Tree
 from camunda_workers.events.database import Database
+from camunda_workers.events.opening import prepare
+from camunda_workers.events.reading import TEXT_COLUMNS, read_records, read_texts
 from camunda_workers.events.record import Record, parse_record
-from camunda_workers.events.schema import INSERT_RECORD, IS_PROCESS, metadata, records
+from camunda_workers.events.schema import IS_PROCESS, heads, records, state
+from camunda_workers.events.writing import Written, append_lines, read_heads
 
 DEFAULT_FILE = "events.db"
 """The log's file in the data directory."""
+FACTS_PARTITION = 0
+"""Where our own facts are; the engine's partitions begin at 1."""
 
 _BOUND_AT_ONCE = 500  # SQLite takes only so many bound values in one statement
 
 
 class EventLog:
-    """An append-only log of the engine's records in one SQLite file (or in memory).
+    """An append-only log of the engine's records, and of our own facts, in one SQLite file, in memory or in PostgreSQL.
 
-    Records are kept exactly once by partition and position, as the very bytes they came in. Rows can be neither changed nor removed: the
-    database itself refuses it.
+    Records are kept exactly once by partition and position, and read back as the very text they came in. Rows can be neither changed nor
+    removed (SQLite itself refuses it), and every one is a link of its partition's chain and a leaf of one Merkle tree. Only contents that may
+    have to be erased lie apart.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, log_id: str = "") -> None:
         self.database = database
+        self.log_id = log_id
+        self._tree: Tree | None = None
+        self._grown = asyncio.Event()
 
     @classmethod
-    def open(cls, path: Path | str = ":memory:") -> EventLog:
+    def open(cls, path: Path | str = ":memory:", *, durable: bool = False) -> EventLog:
         """Open a log and create what is missing.
 
         Args:
-            path: the file; ``":memory:"`` for one that is gone when closed.
+            path: the file; ``":memory:"`` for one that is gone when closed; ``postgresql://user@host/name`` for PostgreSQL.
+            durable: whether what was appended survives a power cut, too (SQLite; PostgreSQL always does).
 
         Raises:
-            ReadModelError: the file cannot be opened or is not a log.
+            ReadModelError: it cannot be opened, is not a log, or was written by a version whose logs are not carried over.
+            MissingExtra: PostgreSQL's driver is not installed.
         """
-        database = Database(None if str(path) == ":memory:" else Path(path))
-        log = cls(database)
+        text = str(path)
+        target = text if text.startswith(("postgresql://", "postgresql+psycopg://", "postgres://")) else Path(path)
+        database = Database(None if text == ":memory:" else target, durable=durable)
         try:
-            database.run(metadata.create_all)
-        except ReadModelError:
+            return cls(database, prepare(database))
+        except BaseException:
             database.dispose()
             raise
-        return log
 
     @property
     def path(self) -> Path | None:
-        """The log's file; ``None`` when it is in memory."""
+        """The log's file; ``None`` when it is in memory or in PostgreSQL."""
         return self.database.path
 
     async def close(self) -> None:
@@ -83,17 +98,50 @@ class EventLog:
         """
         if not lines:
             return 0
-        return await self.database.write(lambda connection: _append(connection, lines, partition))
+        return await self.grow(lambda connection, tree: append_lines(connection, lines, partition, tree))
+
+    async def grow(self, work: Callable[[Connection, Tree | None], Written]) -> int:
+        """Add to the log in one transaction; for those who write records of their own, see `camunda_workers.events.facts`.
+
+        Args:
+            work: gets the tree's right edge, if it is known here.
+
+        Returns:
+            How many records were added.
+        """
+        written = await self.database.write(lambda connection: work(connection, self._tree))
+        self._tree = written.tree  # only now: what was not committed has not grown
+        if written.count:
+            self._grown.set()
+        return written.count
+
+    async def wait(self, size: int, timeout: float) -> bool:
+        """Wait up to ``timeout`` seconds for this process to add to the log; whether it is larger than ``size`` then."""
+        self._grown.clear()
+        if await self.size() > size:
+            return True
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._grown.wait(), timeout)
+        return await self.size() > size
+
+    async def size(self) -> int:
+        """How many records it has, over all partitions, archived ones too."""
+        return await self.database.read(lambda connection: connection.scalar(select(state.c.size)) or 0)
+
+    async def heads(self) -> dict[int, Head]:
+        """Where every partition's chain is."""
+        return await self.database.read(read_heads)
 
     async def position(self, partition: int = 1) -> int:
         """The highest position in the log; 0 when it is empty."""
-        return await self.database.read(lambda connection: _head(connection, partition))
+        query = select(heads.c.position).where(heads.c.partition == partition)
+        return await self.database.read(lambda connection: connection.scalar(query) or 0)
 
     async def record_at(self, position: int, partition: int = 1) -> Record | None:
         """The record at a position, if there is one."""
-        query = select(records.c.json).where(records.c.partition == partition, records.c.position == position)
-        text = await self.database.read(lambda connection: connection.scalar(query))
-        return parse_record(text) if text is not None else None
+        query = select(*TEXT_COLUMNS).where(records.c.partition == partition, records.c.position == position)
+        found = await self.database.read(lambda connection: read_records(connection, query))
+        return found[0] if found else None
 
     async def records(
         self,
@@ -113,30 +161,30 @@ class EventLog:
             process_instance_keys: only records of these process instances.
             batch: how many to hold in memory at once.
         """
-        query = select(records.c.position, records.c.json).where(records.c.partition == partition).order_by(records.c.position).limit(batch)
+        query = select(*TEXT_COLUMNS).where(records.c.partition == partition).order_by(records.c.position).limit(batch)
         if value_types is not None:
             query = query.where(records.c.value_type.in_(sorted(value_types)))
         if process_instance_keys is not None:
             query = query.where(records.c.process_instance_key.in_(sorted(process_instance_keys)))
         while True:
             page = query.where(records.c.position > after)
-            rows = await self.database.read(lambda connection, page=page: connection.execute(page).all())
-            for row in rows:
-                yield parse_record(row.json)
+            rows = await self.database.read(lambda connection, page=page: read_texts(connection, page))
+            for _, line in rows:
+                yield parse_record(line)
             if len(rows) < batch:
                 return
-            after = rows[-1].position
+            after = rows[-1][0].position
 
     async def instances_of(self, business_id: str) -> list[int]:
         """The process instances of a case, called ones too, in the order in which they began."""
-        return await self.database.read(lambda connection: _instances_of(connection, business_id))
+        return await self.database.read(lambda connection: instances_of(connection, business_id))
 
     async def process_definitions(self, keys: Collection[int]) -> list[Record]:
         """The records with which these process definitions were deployed; they carry the diagrams."""
-        query = select(records.c.json).where(
+        query = select(*TEXT_COLUMNS).where(
             text(IS_PROCESS), records.c.key.in_(sorted(keys)), records.c.record_type == "EVENT", records.c.intent == "CREATED"
         )
-        return [parse_record(line) for line in await self.database.read(lambda connection: list(connection.scalars(query)))]
+        return await self.database.read(lambda connection: read_records(connection, query))
 
     async def positions_of(self, value_type: str, among: Collection[int], partition: int = 1) -> set[int]:
         """Which of these positions hold a record of that value type."""
@@ -151,11 +199,12 @@ class EventLog:
 
     async def is_asked_for(self, job_type: str, *, after: int = 0, partition: int = 1) -> bool:
         """Whether a worker has asked for jobs of this type, or was handed one, behind a position."""
+        asked: Any = "json::json #>> '{value,type}'" if self.database.is_postgresql else "json_extract(json, '$.value.type')"
         query = select(records.c.position).where(
             records.c.partition == partition,
             records.c.position > after,
             records.c.value_type == "JOB_BATCH",
-            func.json_extract(records.c.json, "$.value.type") == job_type,
+            text(f"{asked} = :job_type").bindparams(job_type=job_type),
         )
         return await self.database.read(lambda connection: connection.scalar(query.limit(1))) is not None
 
@@ -181,97 +230,19 @@ class EventLog:
         return list(dict.fromkeys([*close, *containing]))[:limit]
 
 
-def _head(connection: Connection, partition: int) -> int:
-    return connection.scalar(select(func.max(records.c.position)).where(records.c.partition == partition)) or 0
-
-
-def _append(connection: Connection, lines: Sequence[bytes | str], partition: int) -> int:
-    last = head = _head(connection, partition)
-    new: dict[int, Record] = {}
-    repeated: list[Record] = []
-    rows: list[tuple[Any, ...]] = []
-    for line in lines:
-        record = parse_record(line)
-        if record.partition != partition:
-            raise ReadModelError(
-                f"position {record.position} belongs to partition {record.partition}, but the source is read as partition {partition}"
-            )
-        if record.position > last:
-            last = record.position
-            new[last] = record
-            rows.append(_row(record))
-        elif record.position > head:
-            _check_repeated(record, new.get(record.position), last)
-        else:
-            repeated.append(record)
-    _check_stored(connection, repeated, partition, head)
-    if rows:
-        connection.exec_driver_sql(INSERT_RECORD, rows)
-    return len(rows)
-
-
-def _row(record: Record) -> tuple[Any, ...]:
-    starts_called = (
-        record.intent == "ELEMENT_ACTIVATING"
-        and record.value_type == "PROCESS_INSTANCE"
-        and record.value.get("bpmnElementType") == "PROCESS"
-    )
-    return (
-        record.partition,
-        record.position,
-        record.timestamp,
-        record.record_type,
-        record.value_type,
-        record.intent,
-        record.key,
-        record.process_instance_key,
-        record.parent_process_instance_key if starts_called else None,
-        record.element_id,
-        record.business_id,
-        record.text,
-    )
-
-
-def _identity(record: Record) -> tuple[Any, ...]:
-    return (record.timestamp, record.record_type, record.value_type, record.intent, record.key)
-
-
-def _check_repeated(record: Record, known: Record | None, last: int) -> None:
-    if known is None:
-        raise ReadModelError(f"position {record.position} came after position {last}: the source gives records out of order")
-    if _identity(known) != _identity(record):
-        raise ReadModelError(f"the source gave two different records for position {record.position}")
-
-
-def _check_stored(connection: Connection, repeated: Sequence[Record], partition: int, head: int) -> None:
+def instances_of(connection: Connection, business_id: str) -> list[int]:
+    """See `EventLog.instances_of`."""
     c = records.c
-    for start in range(0, len(repeated), _BOUND_AT_ONCE):
-        some = repeated[start : start + _BOUND_AT_ONCE]
-        query = select(c.position, c.timestamp, c.record_type, c.value_type, c.intent, c.key).where(
-            c.partition == partition, c.position.in_([record.position for record in some])
-        )
-        stored = {row[0]: tuple(row[1:]) for row in connection.execute(query)}
-        for record in some:
-            known = stored.get(record.position)
-            if known is None:
-                raise ReadModelError(f"position {record.position} came after position {head}: the source gives records out of order")
-            if known != _identity(record):
-                raise ReadModelError(
-                    f"at position {record.position} the log holds {known[2]} {known[3]}, the source gives {record.value_type} {record.intent}: "
-                    "this log belongs to another engine; give the engine a data directory of its own"
-                )
-
-
-def _instances_of(connection: Connection, business_id: str) -> list[int]:
-    c = records.c
-    first = func.min(c.position)
     query = select(c.process_instance_key).where(
-        c.business_id == business_id, c.process_instance_key.is_not(None), c.record_type == "EVENT"
+        c.business_id == business_id, c.process_instance_key.is_not(None), c.record_type == "EVENT", c.partition != FACTS_PARTITION
     )
-    found = list(connection.scalars(query.group_by(c.process_instance_key).order_by(first)))
+    found = list(connection.scalars(query.group_by(c.process_instance_key).order_by(func.min(c.position))))
     for key in found:  # grows while it is walked: called instances call others
         children = connection.scalars(
             select(c.process_instance_key).where(c.parent_instance_key == key, c.record_type == "EVENT").order_by(c.position)
         )
         found.extend(child for child in children if child not in found)
     return found
+
+
+__all__ = ["DEFAULT_FILE", "FACTS_PARTITION", "EventLog", "ReadModelError", "instances_of"]

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
-_MADE: set[tuple[str, int, int]] = set()
 _FIRST, _LAST = 1971, 2199
 """A record of a clock that is far off goes into the table's default part."""
 
@@ -32,12 +31,8 @@ def ensure_months(connection: Connection, timestamps: Iterable[int]) -> None:
     """Make what is missing of the months that these moments fall into."""
     if connection.dialect.name != "postgresql":
         return
-    place = str(connection.engine.url)
     for month in sorted({one for millis in timestamps if (one := month_of(millis)) is not None}):
-        if (place, *month) in _MADE:
-            continue
-        first, last = bounds(*month)
         name = f"records_{month[0]}_{month[1]:02}"
-        connection.exec_driver_sql(f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF records FOR VALUES FROM ({first}) TO ({last})")
-        if connection.exec_driver_sql("SELECT to_regclass(%s)", (name,)).scalar() is not None:
-            connection.info.setdefault("months", set()).add((place, *month))
+        if connection.exec_driver_sql("SELECT to_regclass(%s)", (name,)).scalar() is None:
+            first, last = bounds(*month)
+            connection.exec_driver_sql(f"CREATE TABLE {name} PARTITION OF records FOR VALUES FROM ({first}) TO ({last})")

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, func, select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, Table, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from camunda_workers.errors import CamundaWorkersError, ReadModelError
 from camunda_workers.events.projections.base import Change, Patch, Projection, Put, positions
+from camunda_workers.events.reading import TEXT_COLUMNS, read_texts
 from camunda_workers.events.record import Record, parse_record
-from camunda_workers.events.schema import records
+from camunda_workers.events.schema import heads, records
 
 FOLDED_AT_ONCE: Final = 5000
 """Records per transaction: a projection that is far behind does not hold the writer for long."""
@@ -67,17 +68,26 @@ class Changes:
 def _write_group(connection: Connection, table: Table, rows: list[dict[str, Any]], names: tuple[str, ...], *, makes: bool) -> None:
     keys = [column.name for column in table.primary_key]
     if makes:
-        statement = insert(table)
+        statement = _insert(connection, table)
         if names:
             statement = statement.on_conflict_do_update(index_elements=keys, set_={name: statement.excluded[name] for name in names})
         else:
             statement = statement.on_conflict_do_nothing()
         connection.execute(statement, rows)
     elif names:
-        condition = " AND ".join(f'"{key}" = :{key}' for key in keys)
-        assigned = ", ".join(f'"{name}" = :{name}' for name in names)
+        place = "%({0})s" if connection.dialect.name == "postgresql" else ":{0}"
+        condition = " AND ".join(f'"{key}" = {place.format(key)}' for key in keys)
+        assigned = ", ".join(f'"{name}" = {place.format(name)}' for name in names)
         # Names are ours (the tables above), values are bound. The driver's own executemany: one prepared statement for all rows.
         connection.connection.cursor().executemany(f'UPDATE "{table.name}" SET {assigned} WHERE {condition}', rows)
+
+
+def _insert(connection: Connection, table: Table) -> Any:
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+
+
+def _head(connection: Connection, partition: int) -> int:
+    return connection.scalar(select(heads.c.position).where(heads.c.partition == partition)) or 0
 
 
 def fold(projections: Sequence[Projection], batch: Iterable[Record]) -> Changes:
@@ -108,7 +118,7 @@ def fold(projections: Sequence[Projection], batch: Iterable[Record]) -> Changes:
 
 def is_current(connection: Connection, projections: Sequence[Projection], partition: int) -> bool:
     """Whether every projection has everything that is in the log."""
-    head = connection.scalar(select(func.max(records.c.position)).where(records.c.partition == partition)) or 0
+    head = _head(connection, partition)
     reached = _positions(connection, partition)
     return all(reached.get(projection.name) == (head, projection.version) for projection in projections)
 
@@ -139,7 +149,7 @@ def fold_some(connection: Connection, projections: Sequence[Projection], partiti
         How many records were read, and whether there is more to do.
     """
     reached = _positions(connection, partition)
-    head = connection.scalar(select(func.max(records.c.position)).where(records.c.partition == partition)) or 0
+    head = _head(connection, partition)
     at = {projection.name: reached.get(projection.name, (-1, 0))[0] for projection in projections}
     start = min(at.values(), default=head)
     if start >= head:
@@ -150,17 +160,17 @@ def fold_some(connection: Connection, projections: Sequence[Projection], partiti
     wanted = sorted({value_type for projection in behind for value_type in projection.folds})
     c = records.c
     query = (
-        select(c.position, c.json)
+        select(*TEXT_COLUMNS)
         .where(c.partition == partition, c.position > start, c.position <= end, c.value_type.in_(wanted), c.record_type == "EVENT")
         .order_by(c.position)
         .limit(limit)
     )
-    rows = connection.execute(query).all()
-    fold(behind, (parse_record(row.json) for row in rows)).write(connection)
-    now_at = rows[-1].position if len(rows) == limit else end
+    rows = read_texts(connection, query)
+    fold(behind, (parse_record(text) for _, text in rows)).write(connection)
+    now_at = rows[-1][0].position if len(rows) == limit else end
     for projection in behind:
         row = {"name": projection.name, "partition": partition, "position": now_at, "version": projection.version}
-        statement = insert(positions).values(row)
+        statement = _insert(connection, positions).values(row)
         connection.execute(
             statement.on_conflict_do_update(index_elements=["name", "partition"], set_={"position": now_at, "version": projection.version})
         )

@@ -55,7 +55,7 @@ class Pump:
         added = 0
         async with self._lock:
             if self._position is None:
-                await self._check_continues()
+                await self.check_continues()
             while True:
                 lines = await self._source.read(self._position or 0, self._batch)
                 if not lines:
@@ -64,6 +64,29 @@ class Pump:
                 for follower in self._followers:
                     await follower.catch_up()
         return added
+
+    async def check_continues(self) -> None:
+        """Refuse a source that is not the one this log was written from: positions would be taken for known that were never seen.
+
+        The first catch-up does it; call it where a mistake is to be told before anything is served.
+
+        Raises:
+            ReadModelError: the log belongs to another engine.
+        """
+        head = await self._log.position(self._partition)
+        if head > 0:
+            overlap = await self._source.read(head - 1, 1)
+            if overlap:
+                if parse_record(overlap[0]).position == head:  # a source that keeps less begins later
+                    await self._log.append(overlap, partition=self._partition)  # adds nothing, compares
+            elif await self._source.read(0, 1):
+                raise ReadModelError(
+                    f"the event log {self._log.database.name} ends at position {head}, where the engine has not come yet: "
+                    "the log belongs to another engine; give the engine a data directory of its own"
+                )
+            else:
+                return  # an engine that has written nothing yet: look again when it has
+        self._position = head
 
     async def run(self, stop: asyncio.Event | None = None) -> None:
         """Copy for ever, woken by the source; ends when ``stop`` is set or the task is cancelled."""
@@ -93,23 +116,6 @@ class Pump:
             )
         self._position = last
         return added
-
-    async def _check_continues(self) -> None:
-        """Refuse a source that is not the one this log was written from: positions would be taken for known that were never seen."""
-        head = await self._log.position(self._partition)
-        if head > 0:
-            overlap = await self._source.read(head - 1, 1)
-            if overlap:
-                if parse_record(overlap[0]).position == head:  # a source that keeps less begins later
-                    await self._log.append(overlap, partition=self._partition)  # adds nothing, compares
-            elif await self._source.read(0, 1):
-                raise ReadModelError(
-                    f"the event log {self._log.database.name} ends at position {head}, where the engine has not come yet: "
-                    "the log belongs to another engine; give the engine a data directory of its own"
-                )
-            else:
-                return  # an engine that has written nothing yet: look again when it has
-        self._position = head
 
 
 async def _until(stop: asyncio.Event) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, Connection, select
 
 from camunda_workers.errors import InvalidArgument, NotFound
-from camunda_workers.events.entities import ELEMENT_INSTANCE, INCIDENT, PROCESS_INSTANCE, TRUNCATED_AT, USER_TASK, VARIABLE
+from camunda_workers.events.entities import ELEMENT_INSTANCE, INCIDENT, PROCESS_INSTANCE, USER_TASK, VARIABLE
 from camunda_workers.events.entities_static import DECISION_DEFINITION, DECISION_INSTANCE, JOB, PROCESS_DEFINITION
 from camunda_workers.events.filters import Field, Kind, key_value
 from camunda_workers.events.log import EventLog
@@ -19,6 +19,7 @@ from camunda_workers.events.projections.user_tasks import user_tasks
 from camunda_workers.events.projections.work import variables
 from camunda_workers.events.projector import ensure_tables, fold_some, forget, is_current
 from camunda_workers.events.search import Entity, Filter, Page, Sort, search
+from camunda_workers.events.shapes import innermost, input_shown, rule_shown, with_truncation
 
 Found = dict[str, Any]
 Key = int | str
@@ -116,12 +117,21 @@ class ReadModel:
         self, filter: Filter | None = None, sort: Sort | None = None, page: Page | None = None, *, truncate: bool = True
     ) -> Found:
         """``POST /variables/search``; long values are cut, as there, unless ``truncate`` is off."""
-        return _variables(await self.search(VARIABLE, filter, sort, page), truncate=truncate)
+        return with_truncation(await self.search(VARIABLE, filter, sort, page), truncate=truncate)
 
     async def search_user_task_variables(
-        self, user_task_key: Key, filter: Filter | None = None, sort: Sort | None = None, page: Page | None = None, *, truncate: bool = True
+        self,
+        user_task_key: Key,
+        filter: Filter | None = None,
+        sort: Sort | None = None,
+        page: Page | None = None,
+        *,
+        truncate: bool = True,
+        effective: bool = False,
     ) -> Found:
-        """``POST /user-tasks/{key}/variables/search``: what the task sees, its own scope first and outwards.
+        """``POST /user-tasks/{key}/variables/search``: what is in the task's scope and those around it.
+
+        With ``effective`` (``POST /user-tasks/{key}/effective-variables/search``) only what the task sees: of one name the innermost.
 
         Raises:
             NotFound: there is no such user task.
@@ -130,14 +140,17 @@ class ReadModel:
         start, end = int(task["elementInstanceKey"]), int(task["processInstanceKey"])
 
         def find(connection: Connection) -> Found:
-            scopes: list[int] = [end]
+            scopes: list[int] = []
             scope: int | None = start
-            while scope is not None and scope not in scopes:
+            while scope is not None and scope not in (end, *scopes):
                 scopes.append(scope)
                 scope = connection.scalar(select(elements.c.scope_key).where(elements.c.key == scope))
-            return search(connection, VARIABLE, filter, sort, page, conditions=[variables.c.scope_key.in_(scopes)])
+            condition = variables.c.scope_key.in_([*scopes, end])
+            if effective:
+                condition = variables.c.key.in_(innermost(connection, [*scopes, end]))
+            return search(connection, VARIABLE, filter, sort, page, conditions=[condition])
 
-        return _variables(await self._database.read(find), truncate=truncate)
+        return with_truncation(await self._database.read(find), truncate=truncate)
 
     async def get_user_task(self, key: Key) -> Found:
         """``GET /user-tasks/{key}``."""
@@ -175,7 +188,10 @@ class ReadModel:
         query = select(table.inputs, table.rules).where(table.evaluation_key == int(evaluation), table.number == int(number))
         inputs, rules = await self._database.read(lambda connection: connection.execute(query).one())
         shown = {name: Field(table.inputs, Kind.JSON).shown(value) for name, value in (("inputs", inputs), ("rules", rules))}
-        return found | {"evaluatedInputs": [_input(one) for one in shown["inputs"]], "matchedRules": [_rule(one) for one in shown["rules"]]}
+        return found | {
+            "evaluatedInputs": [input_shown(one) for one in shown["inputs"]],
+            "matchedRules": [rule_shown(one) for one in shown["rules"]],
+        }
 
     async def get_process_definition_xml(self, key: Key) -> str:
         """``GET /process-definitions/{key}/xml``."""
@@ -192,6 +208,10 @@ class ReadModel:
         if xml is None:
             raise NotFound(f"there is no decision definition with the key {number}")
         return xml
+
+    async def get_decision_requirements_xml(self, key: Key) -> str:
+        """``GET /decision-requirements/{key}/xml``."""
+        return await self._content(requirements.c.xml, requirements.c.key, key, "decision requirements")
 
     async def get_form(self, key: Key) -> Found:
         """The form with this key (``FormResult``)."""
@@ -277,21 +297,3 @@ class ReadModel:
         if row is None:
             return None
         return {"formKey": str(row[0]), "formId": row[1], "schema": row[2], "version": row[3], "tenantId": row[4]}
-
-
-def _variables(found: Found, *, truncate: bool) -> Found:
-    for item in found["items"]:
-        item["isTruncated"] = truncate and len(item["value"]) > TRUNCATED_AT
-        if item["isTruncated"]:
-            item["value"] = item["value"][:TRUNCATED_AT]
-    return found
-
-
-def _input(one: dict[str, Any]) -> Found:
-    return {"inputId": one.get("inputId"), "inputName": one.get("inputName"), "inputValue": one.get("inputValue")}
-
-
-def _rule(one: dict[str, Any]) -> Found:
-    given: list[dict[str, Any]] = one.get("evaluatedOutputs") or []
-    outputs = [{name: out.get(name) for name in ("outputId", "outputName", "outputValue")} for out in given]
-    return {"ruleId": one.get("ruleId"), "ruleIndex": one.get("ruleIndex"), "evaluatedOutputs": outputs}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Connection, Select, select
 
 from camunda_workers.events.chain.sealing import unseal
 from camunda_workers.events.record import Record, parse_record
@@ -17,21 +17,20 @@ TEXT_COLUMNS: Final = (records.c.seq, records.c.position, records.c.sealed, reco
 _BOUND_AT_ONCE: Final = 500  # SQLite takes only so many bound values in one statement
 _SPARSE: Final = 4
 
-Found = Row[tuple[int, int, int, str]]
 
 
-def read_texts(connection: Connection, query: Select[tuple[int, int, int, str]]) -> list[tuple[Found, str]]:
+def read_texts(connection: Connection, query: Select[Any, Any, Any, Any]) -> list[tuple[Any, str]]:
     """The rows of a query over `TEXT_COLUMNS`, each with its whole text."""
     rows = connection.execute(query).all()
     return list(zip(rows, texts(connection, rows), strict=True))
 
 
-def read_records(connection: Connection, query: Select[tuple[int, int, int, str]]) -> list[Record]:
+def read_records(connection: Connection, query: Select[Any, Any, Any, Any]) -> list[Record]:
     """The records that a query over `TEXT_COLUMNS` finds."""
     return [parse_record(text) for _, text in read_texts(connection, query)]
 
 
-def texts(connection: Connection, rows: Sequence[Found]) -> list[str]:
+def texts(connection: Connection, rows: Sequence[Any]) -> list[str]:
     """The whole text of each row; what was erased reads as nothing of its kind."""
     holes = {row.seq: row.sealed for row in rows if row.sealed}
     if not holes:

@@ -129,7 +129,7 @@ ENTRY_COLUMNS: Final = (
 )  # fmt: skip
 """The first line of an entry, in this order, with tabs between them; the second line is the text."""
 
-ENTRY_SQL: Final = " || char(9) || ".join(
-    f"coalesce(CAST({name} AS TEXT), '')" if records.c[name].nullable else name for name in ENTRY_COLUMNS
-) + " || char(10) || json"  # fmt: skip
+_NUMBERS: Final = {"partition", "position", "timestamp", "key"}
+_FORMAT: Final = "\t".join("%d" if name in _NUMBERS else "%s" for name in ENTRY_COLUMNS) + "\n%s"
+ENTRY_SQL: Final = f"printf('{_FORMAT}', {', '.join(ENTRY_COLUMNS)}, json)"
 """An entry in SQL (SQLite): put together there, it costs a fraction of what it costs here."""

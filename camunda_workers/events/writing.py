@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, select, update
+from sqlalchemy import Connection, select, update
 
 from camunda_workers.errors import ReadModelError
 from camunda_workers.events.bulk import insert_rows, upsert
@@ -43,7 +43,7 @@ def read_heads(connection: Connection) -> dict[int, Head]:
 
 def read_size(connection: Connection, *, locked: bool = False) -> int:
     """How many records the log has; ``locked``: and nobody else may add any until this transaction ends."""
-    query: Select[tuple[int]] = select(state.c.size)
+    query: Any = select(state.c.size)
     return connection.scalar(query.with_for_update() if locked else query) or 0
 
 

@@ -1,7 +1,67 @@
-"""Human tasks: rules that hold whoever completes them, from Tasklist, from the inbox, from a script."""
+"""Human tasks: everything people do with them, and rules that hold whoever does it, from Tasklist, from the inbox, from a script."""
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from camunda_workers.tasks.four_eyes import CompletedBy, SearchCompletedBy, four_eyes
 
-__all__ = ["CompletedBy", "SearchCompletedBy", "four_eyes"]
+if TYPE_CHECKING:
+    from camunda_workers.tasks.caller import Caller
+    from camunda_workers.tasks.duties.desk import DutyDesk
+    from camunda_workers.tasks.duties.listener import duties_router
+    from camunda_workers.tasks.errors import DutyDenied, FileRefused, FormRejected, LinkRefused, Outdated, TaskClosed, TaskTaken
+    from camunda_workers.tasks.service import TaskService, open_desk, open_tasks
+    from camunda_workers.tasks.store import TaskStore
+    from camunda_workers.tasks.work import Completion, TaskPage
+
+_FROM = {
+    "Caller": "caller",
+    "Completion": "work",
+    "DutyDenied": "errors",
+    "DutyDesk": "duties.desk",
+    "FileRefused": "errors",
+    "FormRejected": "errors",
+    "LinkRefused": "errors",
+    "Outdated": "errors",
+    "TaskClosed": "errors",
+    "TaskPage": "work",
+    "TaskService": "service",
+    "TaskStore": "store",
+    "TaskTaken": "errors",
+    "duties_router": "duties.listener",
+    "open_desk": "service",
+    "open_tasks": "service",
+}
+
+__all__ = [
+    "Caller",
+    "CompletedBy",
+    "Completion",
+    "DutyDenied",
+    "DutyDesk",
+    "FileRefused",
+    "FormRejected",
+    "LinkRefused",
+    "Outdated",
+    "SearchCompletedBy",
+    "TaskClosed",
+    "TaskPage",
+    "TaskService",
+    "TaskStore",
+    "TaskTaken",
+    "duties_router",
+    "four_eyes",
+    "open_desk",
+    "open_tasks",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded when first used: a worker process that only has a listener needs neither forms nor a store.
+    if name not in _FROM:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"camunda_workers.tasks.{_FROM[name]}"), name)
+    globals()[name] = value
+    return value

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from camunda_workers.errors import InvalidArgument, InvalidState, PermissionDenied
 
 if TYPE_CHECKING:
-    from camunda_workers.tasks.duties.decision import Decision
+    from camunda_workers.tasks.duties.facts import Decision
 
 
 class TaskTaken(InvalidState):

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import inspect
 import typing
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
 
+from camunda_workers.engine.embedded import java_side
 from camunda_workers.settings import Settings
-from tests.support.engine_surface import JDK, OWN, SURFACE, ZEEBE, named
+from tests.support.engine_surface import JDK, OWN, SURFACE, ZEEBE, imported_by_java, named
 
 pytestmark = pytest.mark.engine
 
@@ -64,11 +66,22 @@ def test_constructors_methods_and_constants_are_as_our_code_calls_them(name: str
 
 def test_this_list_is_complete() -> None:
     unlisted = [name for name in named().classes if name.startswith(OWN) and name not in SURFACE and name not in named().interfaces]
+    unlisted += imported_by_java() - set(SURFACE)
     assert not unlisted, f"say in SURFACE what our code uses of {unlisted}"
     listed = {one.split("(")[0] for members in SURFACE.values() for one in members} | JDK
     overridden = {name for methods in named().interfaces.values() for name in methods}
     unknown = {name: sorted(places) for name, places in named().methods.items() if name not in listed | overridden}
     assert not unknown, f"say in SURFACE (or JDK) which class has these methods: {unknown}"
+
+
+def test_our_java_classes_fit_the_engine_and_are_made_from_their_sources() -> None:
+    with zipfile.ZipFile(java_side.JAR) as jar:
+        assert jar.read("sources.sha256").decode() == java_side.digest_of_sources(), "a Java source changed: run 'make java'"
+        classes = [name.removesuffix(".class").replace("/", ".") for name in jar.namelist() if name.endswith(".class")]
+    assert len(classes) > 4
+    for name in classes:
+        abstract = [str(one.getName()) for one in reflected(name).getMethods() if bool(one.getModifiers() & 0x400)]
+        assert not abstract, f"the engine asks more of {name} than it has (any more): {abstract}"
 
 
 def test_our_implementations_are_of_the_interfaces_as_they_are() -> None:

@@ -106,19 +106,21 @@ async def test_bad_requests_get_problem_details(
 
 
 @pytest.mark.parametrize(
-    ("content", "kind", "words"),
+    ("content", "kind", "status", "words"),
     [
-        (b"{", "application/json", "not JSON"),
-        (b"[]", "application/json", "object"),
-        (b'{"a":' * 50_000, "application/json", "deep"),
-        (b"a=1", "application/x-www-form-urlencoded", "Content-Type"),
-        (b'{"filter": {"x": NaN}}', "application/json", "NaN"),
-        (b'{"filter": "' + b"x" * 6_000_000 + b'"}', "application/json", "larger"),
+        (b"{", "application/json", 400, "not JSON"),
+        (b"[]", "application/json", 400, "object"),
+        (b'{"a":' * 50_000, "application/json", 400, "deep"),
+        (b"a=1", "application/x-www-form-urlencoded", 415, "Content-Type"),
+        (b'{"filter": {"x": NaN}}', "application/json", 400, "NaN"),
+        (b'{"filter": {"elementId": "\\ud800"}}', "application/json", 400, "surrogate"),
+        (b'{"filter": {"elementId": {"$in": [' + b'"a",' * 2000 + b'"b"]}}}', "application/json", 400, "too large"),
+        (b'{"filter": "' + b"x" * 6_000_000 + b'"}', "application/json", 413, "larger"),
     ],
 )
-async def test_bad_bodies_are_refused(rest: httpx.AsyncClient, content: bytes, kind: str, words: str) -> None:
+async def test_bad_bodies_are_refused(rest: httpx.AsyncClient, content: bytes, kind: str, status: int, words: str) -> None:
     answer = await rest.post("/user-tasks/search", content=content, headers={"content-type": kind})
-    assert answer.status_code == 400
+    assert answer.status_code == status
     assert words in answer.json()["detail"]
 
 
@@ -127,4 +129,4 @@ async def test_a_diagram_the_engine_refuses_names_the_file(rest: httpx.AsyncClie
     answer = await rest.post("/deployments", files=[("resources", ("broken.bpmn", broken))])
     assert answer.status_code == 400
     assert "broken.bpmn" in answer.json()["detail"]
-    assert (await rest.post("/deployments", json={})).status_code == 400
+    assert (await rest.post("/deployments", json={})).status_code == 415

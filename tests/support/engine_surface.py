@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from camunda_workers.engine import embedded
+from camunda_workers.engine.embedded import java_side
 
 ZEEBE = "io.camunda.zeebe."
 OWN = ("io.camunda.", "org.agrona.")
@@ -21,7 +22,9 @@ SURFACE: Mapping[str, Sequence[str]] = {
     "io.camunda.security.auth.BrokerRequestAuthorizationConverter": ["new(SecurityConfiguration)"],
     "io.camunda.security.configuration.AuthorizationsConfiguration": ["setEnabled(boolean)"],
     "io.camunda.security.configuration.SecurityConfiguration": ["new()", "getAuthorizations()"],
-    "org.agrona.DirectBuffer": ["capacity()", "getBytes(int, byte[])", "getStringWithoutLengthUtf8(int, int)"],
+    "org.agrona.DirectBuffer": [
+        "capacity()", "getBytes(int, ByteBuffer, int)", "getBytes(int, byte[])", "getStringWithoutLengthUtf8(int, int)",
+    ],
     "org.agrona.concurrent.BackoffIdleStrategy": ["new(long, long, long, long)"],
     "org.agrona.concurrent.UnsafeBuffer": ["new(byte[])"],
     ZEEBE + "db.AccessMetricsConfiguration": ["new(Kind, int)"],
@@ -39,8 +42,11 @@ SURFACE: Mapping[str, Sequence[str]] = {
         "JobStreamer, SearchClientsProxy, BrokerRequestAuthorizationConverter)",
     ],
     ZEEBE + "engine.processing.message.command.SubscriptionCommandSender": ["new(int, InterPartitionCommandSender)"],
+    ZEEBE + "engine.processing.streamprocessor.JobStreamer": ["notifyWorkAvailable(String)", "streamFor(DirectBuffer, Predicate)"],
+    ZEEBE + "engine.processing.streamprocessor.JobStreamer$JobStream": ["properties()", "push(ActivatedJob)"],
     ZEEBE + "engine.processing.streamprocessor.TypedRecordProcessorContext": ["getPartitionId()"],
     ZEEBE + "logstreams.log.LogAppendEntry": ["of(RecordMetadata, UnifiedRecordValue)", "of(long, RecordMetadata, UnifiedRecordValue)"],
+    ZEEBE + "logstreams.log.LogRecordAwaiter": ["onRecordAvailable()"],
     ZEEBE + "logstreams.log.LogStream": [
         "builder()", "close()", "newLogStreamReader()", "newLogStreamWriter()", "registerRecordAvailableListener(LogRecordAwaiter)",
         "removeRecordAvailableListener(LogRecordAwaiter)",
@@ -66,10 +72,13 @@ SURFACE: Mapping[str, Sequence[str]] = {
     ],
     ZEEBE + "protocol.impl.record.UnifiedRecordValue": ["wrap(DirectBuffer)"],
     ZEEBE + "protocol.impl.stream.job.ActivatedJob": ["jobKey()", "jobRecord()"],
+    ZEEBE + "protocol.impl.stream.job.JobActivationProperties": [],
     ZEEBE + "protocol.impl.stream.job.JobActivationPropertiesImpl": [
         "new()", "setFetchVariables(Collection)", "setTenantIds(Collection)", "setTimeout(long)", "setWorker(DirectBuffer, int, int)",
     ],
     ZEEBE + "protocol.record.RecordType": ["COMMAND", "COMMAND_REJECTION", "EVENT"],
+    ZEEBE + "protocol.record.RejectionType": ["name()"],
+    ZEEBE + "protocol.record.intent.Intent": ["name()"],
     ZEEBE + "protocol.record.ValueType": ["valueOf(String)"],
     ZEEBE + "scheduler.ActorScheduler": ["newActorScheduler()", "start()", "stop()"],
     ZEEBE + "scheduler.ActorScheduler$ActorSchedulerBuilder": [
@@ -78,6 +87,10 @@ SURFACE: Mapping[str, Sequence[str]] = {
     ],
     ZEEBE + "scheduler.clock.ControlledActorClock": ["new()", "addTime(Duration)", "getTimeMillis()", "update()"],
     ZEEBE + "scheduler.future.ActorFuture": ["join()"],
+    ZEEBE + "stream.api.CommandResponseWriter": [
+        "intent(Intent)", "key(long)", "partitionId(int)", "recordType(RecordType)", "rejectionReason(DirectBuffer)",
+        "rejectionType(RejectionType)", "tryWriteResponse(int, long)", "valueType(ValueType)", "valueWriter(BufferWriter)",
+    ],
     ZEEBE + "stream.impl.ControllableStreamClockImpl": ["new(InstantSource)"],
     ZEEBE + "stream.impl.StreamProcessor": [
         "builder()", "closeAsync()", "getLastProcessedPositionAsync()", "hasProcessingReachedTheEnd()", "isFailed()", "openAsync(boolean)",
@@ -129,6 +142,12 @@ def _implemented(node: ast.ClassDef) -> str | None:
         if isinstance(decorator, ast.Call) and ast.unparse(decorator.func).endswith("JImplements"):
             return _text(decorator.args[0])
     return None
+
+
+def imported_by_java() -> set[str]:
+    """Return the engine's classes that our own Java classes import."""
+    sources = "\n".join(source.read_text("utf-8") for source in java_side.SOURCES.glob("*.java"))
+    return {name for name in re.findall(r"^import ([\w.]+);", sources, re.MULTILINE) if name.startswith(OWN)}
 
 
 @functools.cache

@@ -61,6 +61,9 @@ async def test_everything_is_projected(at_once: dict[str, list[Any]]) -> None:
         "decision_requirements": 1,
         "decision_definitions": 1,
         "decision_instances": 6,
+        "sequence_flows": 48,
+        "message_subscriptions": 8,
+        "correlated_messages": 2,
     }
 
 

@@ -1,22 +1,20 @@
 """The bridge: ``await bridge.execute(command)`` writes a command to the engine's log and resolves with the engine's answer.
 
-The engine answers on its own thread, through a ``CommandResponseWriter`` that we implement: it is filled field by field and then
-told to send. Answers go to the event loop in batches: however many have gathered are handed over by one wake-up.
+The engine answers on its own thread, through a ``CommandResponseWriter`` of ours (``java_side/…/Answers.java``); the answers come to the
+event loop through the outbox.
 """
 
 from __future__ import annotations
 
 import asyncio
-import functools
 import itertools
-import threading
-from collections import deque
-from collections.abc import Callable
+import struct
 from typing import Any
 
 from camunda_workers.engine.embedded.commands import Answer, Command
 from camunda_workers.engine.embedded.documents import pack, unpack
-from camunda_workers.engine.embedded.java import ZEEBE, jpype, read_buffer, read_writer, to_java_buffer, zeebe
+from camunda_workers.engine.embedded.java import java_class, jpype, to_java_buffer, zeebe
+from camunda_workers.engine.embedded.outbox import ANSWER, Outbox
 from camunda_workers.errors import (
     AlreadyExists,
     BackPressure,
@@ -51,126 +49,19 @@ def rejection(command_intent: str, kind: str, reason: str) -> EngineError:
     return error(f"Command '{command_intent}' rejected with code '{kind}': {reason}")
 
 
-class _Waiting:
-    """Requests under way and the way their answers take from the engine's thread to the event loop."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._futures: dict[int, tuple[str, asyncio.Future[Answer]]] = {}
-        self._ready: deque[tuple[int, Answer | tuple[str, str]]] = deque()
-        self._lock = threading.Lock()
-        self._woken = False
-        self.hold: Callable[[Callable[[], None]], None] | None = None
-
-    def add(self, request: int, intent: str) -> asyncio.Future[Answer]:
-        future: asyncio.Future[Answer] = self._loop.create_future()
-        self._futures[request] = (intent, future)
-        return future
-
-    def forget(self, request: int) -> None:
-        self._futures.pop(request, None)
-
-    def answer(self, request: int, answer: Answer | tuple[str, str]) -> None:
-        """Take an answer, on any thread; a pair is a rejection's type and reason."""
-        if self.hold is None:
-            self._take(request, answer)
-        else:
-            self.hold(functools.partial(self._take, request, answer))
-
-    def _take(self, request: int, answer: Answer | tuple[str, str]) -> None:
-        self._ready.append((request, answer))
-        with self._lock:
-            if self._woken:
-                return
-            self._woken = True
-        try:
-            self._loop.call_soon_threadsafe(self._hand_over)
-        except RuntimeError:
-            self._ready.clear()  # the loop is closed: nobody waits any more
-
-    def _hand_over(self) -> None:
-        with self._lock:
-            self._woken = False
-        while self._ready:
-            request, answer = self._ready.popleft()
-            intent, future = self._futures.pop(request, ("", None))
-            if future is None or future.done():
-                continue
-            if isinstance(answer, Answer):
-                future.set_result(answer)
-            else:
-                future.set_exception(rejection(intent, *answer))
-
-    def fail_all(self, error: EngineError) -> None:
-        for _, future in self._futures.values():
-            if not future.done():
-                future.set_exception(error)
-                future.exception()  # whoever awaited it is told; nobody awaiting it is no error
-        self._futures.clear()
+_ANSWER = struct.Struct(">qqB")
 
 
-@functools.cache
-def _response_writer_class() -> Any:
-    @jpype.JImplements(ZEEBE + "stream.api.CommandResponseWriter")
-    class ResponseWriter:
-        """Filled by the engine's processing thread, one answer after the other."""
-
-        def __init__(self, waiting: _Waiting) -> None:
-            self._waiting = waiting
-            self._key = -1
-            self._intent = ""
-            self._rejected = False
-            self._reason: tuple[str, str] = ("", "")
-            self._value: Any = None
-            self._rejection_type = ""
-
-        @jpype.JOverride
-        def partitionId(self, partition: Any) -> Any:
-            return self
-
-        @jpype.JOverride
-        def key(self, key: Any) -> Any:
-            self._key = int(key)
-            return self
-
-        @jpype.JOverride
-        def intent(self, intent: Any) -> Any:
-            self._intent = intent
-            return self
-
-        @jpype.JOverride
-        def recordType(self, kind: Any) -> Any:
-            self._rejected = str(kind) == "COMMAND_REJECTION"
-            return self
-
-        @jpype.JOverride
-        def valueType(self, kind: Any) -> Any:
-            return self
-
-        @jpype.JOverride
-        def rejectionType(self, kind: Any) -> Any:
-            self._rejection_type = kind
-            return self
-
-        @jpype.JOverride
-        def rejectionReason(self, reason: Any) -> Any:
-            self._reason = reason
-            return self
-
-        @jpype.JOverride
-        def valueWriter(self, value: Any) -> Any:
-            self._value = value
-            return self
-
-        @jpype.JOverride
-        def tryWriteResponse(self, stream: Any, request: Any) -> None:
-            if self._rejected:
-                reason = read_buffer(self._reason).decode(errors="replace")
-                self._waiting.answer(int(request), (str(self._rejection_type), reason))
-            else:
-                self._waiting.answer(int(request), Answer(self._key, str(self._intent), unpack(read_writer(self._value))))
-
-    return ResponseWriter
+def _read_answer(message: bytes) -> tuple[int, Answer | tuple[str, str]]:
+    """Return an answer's request and the answer; a pair is a rejection's type and reason."""
+    request, key, length = _ANSWER.unpack_from(message)
+    at: int = _ANSWER.size + length
+    intent = message[_ANSWER.size : at].decode()
+    end = at + 1 + message[at]
+    refusal, rest = message[at + 1 : end].decode(), message[end:]
+    if refusal:
+        return request, (refusal, rest.decode(errors="replace"))
+    return request, Answer(key, intent, unpack(rest))
 
 
 class Bridge:
@@ -179,22 +70,20 @@ class Bridge:
     All of its methods belong to the event loop it was made in.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._waiting = _Waiting(loop)
+    def __init__(self, loop: asyncio.AbstractEventLoop, outbox: Outbox) -> None:
+        self._loop = loop
+        self._waiting: dict[int, tuple[str, asyncio.Future[Answer]]] = {}
         self._ids = itertools.count(1)
         self._writer: Any = None
         self._closed: EngineError | None = None
         self._refusal: EngineError | None = None
         self._types: dict[tuple[str, str], tuple[Any, Any, Any]] = {}
-        self.response_writer: Any = _response_writer_class()(self._waiting)
+        self.response_writer: Any = java_class("camunda_workers.Answers")(outbox.java)
+        outbox.on(ANSWER, self._answered)
 
     def attach(self, log_writer: Any) -> None:
         """Give the bridge the log's writer; commands can be executed from now on."""
         self._writer = log_writer
-
-    def hold_answers(self, until: Callable[[Callable[[], None]], None]) -> None:
-        """Let answers go only when this calls back; a durable engine waits so until what it answers is on disk."""
-        self._waiting.hold = until
 
     async def execute(self, command: Command) -> Answer:
         """Write the command and wait for the engine's answer.
@@ -203,12 +92,13 @@ class Bridge:
             EngineError: the engine rejected it (the subclass and text say how), is busy, or was stopped.
         """
         request = next(self._ids)
-        future = self._waiting.add(request, command.intent)
+        future: asyncio.Future[Answer] = self._loop.create_future()
+        self._waiting[request] = (command.intent, future)
         try:
             self._write(command, request)
             return await future
         finally:
-            self._waiting.forget(request)
+            self._waiting.pop(request, None)
 
     def send(self, command: Command) -> None:
         """Write a command whose answer nobody waits for."""
@@ -221,7 +111,21 @@ class Bridge:
     def close(self, error: EngineError | None = None) -> None:
         """Fail whatever is under way and everything that comes."""
         self._closed = error or EngineUnavailable("the engine was stopped")
-        self._waiting.fail_all(self._closed)
+        for _, future in self._waiting.values():
+            if not future.done():
+                future.set_exception(self._closed)
+                future.exception()  # whoever awaited it is told; nobody awaiting it is no error
+        self._waiting.clear()
+
+    def _answered(self, message: bytes) -> None:
+        request, answer = _read_answer(message)
+        intent, future = self._waiting.pop(request, ("", None))
+        if future is None or future.done():
+            return
+        if isinstance(answer, Answer):
+            future.set_result(answer)
+        else:
+            future.set_exception(rejection(intent, *answer))
 
     def _write(self, command: Command, request: int | None) -> None:
         if self._closed is not None:

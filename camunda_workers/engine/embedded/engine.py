@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from camunda_workers.engine.embedded.durable.keeper import Keeper
     from camunda_workers.engine.embedded.homes import Home, State
     from camunda_workers.engine.embedded.job_push import JobDispatch
+    from camunda_workers.engine.embedded.outbox import Outbox
     from camunda_workers.engine.embedded.records import LogRecords
     from camunda_workers.engine.embedded.time import EngineClock, VirtualTime
     from camunda_workers.engine.embedded.wiring import Wired
@@ -42,7 +43,7 @@ class EmbeddedEngine:
         state: without ``data``: ``memory`` (fastest start, for tests) or ``rocksdb`` (stays fast with thousands of open instances).
         grpc_port: port of the gRPC gateway; 0 takes a free one.
         rest_port: port of the REST API; 0 takes a free one, None serves no REST.
-        log: an event log that follows the engine while it runs; without one, searches are answered from a log in memory.
+        log: an event log that follows the engine while it runs; without one, searches are answered from a log in ``data``, or in memory.
         snapshot_interval: seconds between snapshots of a durable engine; a restart replays at most this much.
         settings: where the engine's files are and how the virtual machine starts.
     """
@@ -67,12 +68,13 @@ class EmbeddedEngine:
         self._ports = (grpc_port, rest_port)
         self._settings = settings or Settings()
         self._wired: Wired | None = None
+        self._outbox: Outbox | None = None
         self._bridge: Bridge | None = None
         self._dispatch: JobDispatch | None = None
         self._records: LogRecords | None = None
         self._time: VirtualTime | None = None
         self._servers: list[Any] = []
-        self._follower: LogFollower = LogFollower(log)
+        self._follower: LogFollower = LogFollower(log, data)
         self.grpc_address = ""
         self.rest_address = ""
 
@@ -94,19 +96,25 @@ class EmbeddedEngine:
         from camunda_workers.engine.embedded.bridge import Bridge
         from camunda_workers.engine.embedded.java import in_java_thread
         from camunda_workers.engine.embedded.job_push import JobDispatch
+        from camunda_workers.engine.embedded.outbox import Outbox
         from camunda_workers.engine.embedded.wiring import wire
 
         loop = asyncio.get_running_loop()
         home = await in_java_thread(self._open_home, loop)
-        bridge = self._bridge = Bridge(loop)
-        dispatch = self._dispatch = JobDispatch(loop, lambda key: bridge.send(commands.yield_job(key)))
+        outbox = self._outbox = Outbox(loop)
+        bridge = self._bridge = Bridge(loop, outbox)
+        dispatch = self._dispatch = JobDispatch(loop, outbox, lambda key: bridge.send(commands.yield_job(key)))
         wiring = asyncio.ensure_future(in_java_thread(wire, home, response_writer=bridge.response_writer, job_streamer=dispatch.streamer))
         # Java starts the engine on its own thread while Python reads the gateway's modules: a quarter of a cold start.
         await asyncio.sleep(0)
         from camunda_workers.engine.embedded.grpc_gateway.server import start_gateway
         from camunda_workers.engine.embedded.records import LogRecords
 
-        self._wired, writer = await wiring
+        try:
+            self._wired, writer = await wiring
+        except BaseException:
+            await in_java_thread(home.close)
+            raise
         _open.add(self)
         try:
             bridge.attach(writer)
@@ -148,10 +156,11 @@ class EmbeddedEngine:
             return VirtualTime(wired, records, dispatch.served_types)
         from camunda_workers.engine.embedded.durable.keeper import Keeper
 
-        facts = None if home.snapshot is None else home.snapshot.facts
+        self._running(self._outbox).hold_until(home.log.when_on_disk)
         offset, on_jump = home.clock_offset, home.remember_offset
-        time = VirtualTime(wired, records, dispatch.served_types, offset=offset, on_jump=on_jump, remembered=facts)
-        self._keeper = Keeper(home, wired.processor, time, bridge, self._follower.exported, self._snapshot_interval)
+        time = VirtualTime(wired, records, dispatch.served_types, offset=offset, on_jump=on_jump, remembered=home.facts)
+        least_free = self._settings.least_free_mb * 2**20
+        self._keeper = Keeper(home, wired.processor, time, bridge, self._follower.exported, self._snapshot_interval, least_free)
         self._keeper.start()
         await time.replayed()
         return time
@@ -202,9 +211,19 @@ class EmbeddedEngine:
         """The engine's records (a record source)."""
         return self._running(self._records)
 
+    @property
+    def event_log(self) -> EventLog | None:
+        """The event log that follows the engine: the one it was given, or a durable engine's own."""
+        return self._follower.log
+
     async def read_model(self) -> ReadModel:
         """Return what searches are answered from, caught up with the engine."""
         return await self._follower.caught_up(self.records)
+
+    @property
+    def data(self) -> Path | None:
+        """The folder in which everything is kept, if it is."""
+        return self._data
 
     @property
     def clock(self) -> EngineClock:

@@ -58,6 +58,8 @@ def evaluate(expression: str, variables: Mapping[str, Any], now: int) -> tuple[A
     parsed = language.parseExpression(expression)
     if not parsed.isValid():
         raise InvalidArgument(f"Failed to parse expression '{expression}': {parsed.getFailureMessage()}")
+    if parsed.isStatic():
+        return expression, []
     result = language.evaluateExpression(parsed, context(variables))
     if result.isFailure():
         raise InvalidArgument(f"Failed to evaluate expression '{expression}': {result.getFailureMessage()}")

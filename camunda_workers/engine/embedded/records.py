@@ -3,27 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 from typing import Any
 
 from camunda_workers.engine.embedded.homes import PARTITION
-from camunda_workers.engine.embedded.java import ZEEBE, in_java_thread, jpype, zeebe
-
-
-@functools.cache
-def _listener_class() -> Any:
-    @jpype.JImplements(ZEEBE + "logstreams.log.LogRecordAwaiter")
-    class Listener:
-        """Told on the engine's thread whenever the log has grown; says so to the event loop once until it has looked."""
-
-        def __init__(self, records: LogRecords) -> None:
-            self._records = records
-
-        @jpype.JOverride
-        def onRecordAvailable(self) -> None:
-            self._records.grown()
-
-    return Listener
+from camunda_workers.engine.embedded.java import in_java_thread, java_class, jpype
+from camunda_workers.engine.embedded.outbox import bell
 
 
 class LogRecords:
@@ -35,14 +19,12 @@ class LogRecords:
 
     def __init__(self, log: Any, loop: asyncio.AbstractEventLoop) -> None:
         self._log = log
-        self._loop = loop
         self._reader: Any = log.newLogStreamReader()
-        self._copy: Any = zeebe("stream.impl.records.CopiedRecords").createCopiedRecord
+        self._lines: Any = java_class("camunda_workers.Records")(self._reader, PARTITION)
         self._at = -1
         self._lock = asyncio.Lock()
-        self._pending = False
         self._waiters: set[asyncio.Event] = set()
-        self._listener: Any = _listener_class()(self)
+        self._listener: Any = java_class("camunda_workers.LogBell")(bell(loop, self._wake))
         log.registerRecordAvailableListener(self._listener)
 
     async def read(self, after: int = 0, limit: int = 1000) -> list[str]:
@@ -56,23 +38,17 @@ class LogRecords:
         self._waiters.add(event)
         try:
             async with asyncio.timeout(timeout):
-                while not await self._has_more(after):
-                    await event.wait()
+                while True:
                     event.clear()
+                    self._listener.arm()  # before looking: what comes between looking and waiting rings too
+                    if await self._has_more(after):
+                        break
+                    await event.wait()
             return True
         except TimeoutError:
             return False
         finally:
             self._waiters.discard(event)
-
-    def grown(self) -> None:
-        """Note, on any thread, that the log has grown."""
-        if not self._pending and self._waiters:
-            self._pending = True
-            try:
-                self._loop.call_soon_threadsafe(self._wake)
-            except RuntimeError:
-                return  # the loop is closed
 
     def close(self) -> None:
         """Let go of the reader."""
@@ -80,7 +56,6 @@ class LogRecords:
         self._reader.close()
 
     def _wake(self) -> None:
-        self._pending = False
         for event in self._waiters:
             event.set()
 
@@ -99,12 +74,8 @@ class LogRecords:
 
     def _read(self, after: int, limit: int) -> list[str]:
         self._seek(after)
-        reader, copy = self._reader, self._copy
-        found: list[str] = []
-        position = after
-        while len(found) < limit and reader.hasNext():
-            event = reader.next()
-            position = int(event.getPosition())
-            found.append(str(copy(PARTITION, event).toJson()))
-        self._at = position
-        return found
+        lines = bytes(memoryview(self._lines.read(limit)).cast("B")).decode()
+        if not lines:
+            return []
+        self._at = int(self._lines.position())
+        return lines.removesuffix("\n").split("\n")

@@ -68,7 +68,9 @@ class VirtualTime:
 
     async def follow(self) -> None:
         """Read on to the end of the log, little by little: whoever waits for the event loop does not wait for all of it."""
-        while self._reader.catch_up(_AT_ONCE):
+        news = True
+        while news:
+            news = self._reader.catch_up(_AT_ONCE)
             await asyncio.sleep(0)
 
     def remembered(self) -> dict[str, Any]:

@@ -115,11 +115,9 @@ def read_manifest(path: Path) -> dict[str, Any]:
             f"{path} has format {layout[1]}, this version reads {FORMAT}: use the version of camunda-workers that wrote it"
         )
     try:
-        found = unsealed(text)
-        found["format"], found["engine"]
-    except (ValueError, KeyError) as error:
+        return unsealed(text)
+    except ValueError as error:
         raise ConfigurationError(f"{manifest} cannot be read ({error}): restore the folder from a backup") from error
-    return found
 
 
 def in_use(path: Path) -> bool:
@@ -139,7 +137,9 @@ def _version_problem(written: str, running: str) -> str | None:
         return f"engine {running} is older and cannot read it; set CAMUNDA_WORKERS_ENGINE_VERSION to {written} or newer"
     # Zeebe migrates its state from one minor version to the next and refuses to skip one.
     if old[0] != new[0] or new[1] > old[1] + 1:
-        return f"engine {running} is too far from it; start it with {old[0]}.{old[1] + 1} first, then with one minor version after the other"
+        return (
+            f"engine {running} is too far from it; start it with {old[0]}.{old[1] + 1} first, then with one minor version after the other"
+        )
     return None
 
 

@@ -16,8 +16,6 @@ from camunda_workers.errors import BackPressure
 
 _logger = logging.getLogger(__name__)
 
-LEAST_FREE_MB = 64
-"""With less room on the disk commands are refused, while there is still enough to write down what is under way."""
 
 _WATCH_SECONDS = 1.0
 _ANSWER_SECONDS = 10
@@ -44,7 +42,7 @@ class Keeper:
         bridge: Bridge,
         exported: Callable[[], Awaitable[int]],
         interval: float,
-        least_free: int = LEAST_FREE_MB * 2**20,
+        least_free: int,
     ) -> None:
         self._home = home
         self._processor = processor

@@ -77,7 +77,8 @@ class LogFile:
         if self.committed < marked:
             self._close_connections()
             raise self._damaged(
-                f"ends at position {self.committed}, but {marked} was acknowledged", f", or remove {self.mark.path} to go on without the rest"
+                f"ends at position {self.committed}, but {marked} was acknowledged",
+                f", or remove {self.mark.path} to go on without the rest",
             )
 
     def close(self) -> None:
@@ -109,7 +110,8 @@ class LogFile:
         some = "delete from batches where low in (select low from batches where high < ? order by low limit ?)"
         gone = self._change(lambda writer: writer.execute(some, (position, _CLEAN_BATCHES)).rowcount)
         assert self._writer is not None
-        self._writer.execute(f"pragma incremental_vacuum({_CLEAN_PAGES})").fetchall()
+        # As a script: of a statement without result columns, execute() takes one step, here one page.
+        self._writer.executescript(f"pragma incremental_vacuum({_CLEAN_PAGES})")
         return gone == _CLEAN_BATCHES
 
     def _change(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -168,7 +170,7 @@ class LogFile:
                 raise self._damaged(f"has lost the records {at} to {batches[0].low - 1}")
             at = batches[-1].high + 1
             yield batches[-1].high
-        if 0 < end and at <= end:
+        if end > 0 and at <= end:
             raise self._damaged(f"has lost the records {at} to {end}")
 
     def _one(self, query: str) -> int:

@@ -96,6 +96,7 @@ class SqliteLog:
         self._on_disk = threading.Condition(self._lock)
         self._pending: list[_Pending] = []
         self._waiting: deque[tuple[int, Callable[[], None]]] = deque()
+        self._delivering = False
         self._listeners: list[Any] = []
         self._tail = _Tail()
         self.committed = self._appended = self.file.committed
@@ -128,9 +129,9 @@ class SqliteLog:
                 raise BackPressure(self._trouble or f"the engine's log {self._path} could not be written in {timeout:g} s")
 
     def when_on_disk(self, then: Callable[[], None]) -> None:
-        """Call back when everything that has been appended until now is on disk: at once, or from the committing thread."""
+        """Call back, in order, when everything that has been appended until now is on disk: at once, or from the committing thread."""
         with self._lock:
-            if self.committed < self._appended:
+            if self.committed < self._appended or self._delivering:
                 self._waiting.append((self._appended, then))
                 return
         then()
@@ -216,22 +217,28 @@ class SqliteLog:
                 self._delete_below = 0
 
     def _publish(self, group: list[_Pending]) -> None:
-        ready: list[Callable[[], None]] = []
         with self._lock:
             del self._pending[: len(group)]
             for pending in group:
                 self._tail.add(pending.batch, pending.buffer)
             self.committed = group[-1].batch.high
-            while self._waiting and self._waiting[0][0] <= self.committed:
-                ready.append(self._waiting.popleft()[1])
             self._on_disk.notify_all()
             number = self._number
         for pending in group:
             _guarded(lambda pending=pending: pending.listener.onCommit(jpype.JLong(number), jpype.JLong(pending.batch.high)))
         for listener in self._listeners:
             _guarded(listener.onCommit)
-        for then in ready:
-            _guarded(then)
+        while ready := self._ready():
+            for then in ready:
+                _guarded(then)
+
+    def _ready(self) -> list[Callable[[], None]]:
+        ready: list[Callable[[], None]] = []
+        with self._lock:
+            while self._waiting and self._waiting[0][0] <= self.committed:
+                ready.append(self._waiting.popleft()[1])
+            self._delivering = bool(ready)
+        return ready
 
 
 def _guarded(call: Callable[[], None]) -> None:

@@ -13,7 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from camunda_workers.engine.embedded.durable.files import damaged_file, sealed, sync_folder, sync_tree, tree_checksums, unsealed, write_durably
+from camunda_workers.engine.embedded.durable.files import (
+    damaged_file,
+    sealed,
+    sync_folder,
+    sync_tree,
+    tree_checksums,
+    unsealed,
+    write_durably,
+)
 
 _logger = logging.getLogger(__name__)
 

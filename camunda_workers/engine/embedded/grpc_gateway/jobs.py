@@ -120,7 +120,7 @@ class Jobs:
                     except (asyncio.CancelledError, GeneratorExit):
                         self._yield(job.key)
                         raise
-                    stream.in_flight -= 1
+                    stream.sent()
         finally:
             closed.cancel()
 

@@ -10,12 +10,48 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from camunda_workers.engine.embedded.rest import cluster, instances, jobs, search, user_tasks
-from camunda_workers.engine.embedded.rest.problem import on_engine_error, on_http_error
+from camunda_workers.engine.embedded.rest import (
+    batches,
+    cluster,
+    decisions,
+    deployments,
+    documents,
+    element_instances,
+    jobs,
+    messages,
+    not_served,
+    process_instances,
+    search,
+    statistics,
+    user_tasks,
+    variables,
+)
+from camunda_workers.engine.embedded.rest.batch_runner import Batches
+from camunda_workers.engine.embedded.rest.describe import describe
+from camunda_workers.engine.embedded.rest.document_store import DocumentStore
+from camunda_workers.engine.embedded.rest.operation import Operation
+from camunda_workers.engine.embedded.rest.problem import on_anything_else, on_engine_error, on_http_error
 from camunda_workers.errors import EngineError
 
 if TYPE_CHECKING:
     from camunda_workers.engine.embedded.engine import EmbeddedEngine
+
+OPERATIONS: list[Operation] = [
+    *cluster.OPERATIONS,
+    *deployments.OPERATIONS,
+    *process_instances.OPERATIONS,
+    *element_instances.OPERATIONS,
+    *jobs.OPERATIONS,
+    *user_tasks.OPERATIONS,
+    *messages.OPERATIONS,
+    *decisions.OPERATIONS,
+    *documents.OPERATIONS,
+    *batches.OPERATIONS,
+    *search.OPERATIONS,
+    *variables.OPERATIONS,
+    *statistics.OPERATIONS,
+]
+"""Everything that is served; a path with a fixed part comes before the one with a key in its place."""
 
 
 async def health(request: Request) -> Response:
@@ -24,16 +60,24 @@ async def health(request: Request) -> Response:
     return JSONResponse({"status": "UP" if up else "DOWN"}, status_code=200 if up else 503)
 
 
+async def description(request: Request) -> Response:
+    """What is served, as an OpenAPI description."""
+    return JSONResponse(describe(OPERATIONS))
+
+
 def create_app(engine: EmbeddedEngine) -> Starlette:
     """Return the application that serves an engine."""
+    fixed_first = sorted(OPERATIONS, key=lambda operation: operation.path.count("{"))
     routes = [
-        *cluster.ROUTES,
-        *instances.ROUTES,
-        *jobs.ROUTES,
-        *search.ROUTES,
-        *user_tasks.ROUTES,
+        *(operation.route() for operation in fixed_first),
+        *not_served.routes(),
         Route("/actuator/health", health),
+        Route("/v3/api-docs", description),
     ]
-    app = Starlette(routes=routes, exception_handlers={EngineError: on_engine_error, HTTPException: on_http_error})
+    handlers = {EngineError: on_engine_error, HTTPException: on_http_error, Exception: on_anything_else}
+    app = Starlette(routes=routes, exception_handlers=handlers)
+    app.router.redirect_slashes = False
     app.state.engine = engine
+    app.state.documents = DocumentStore(None if engine.data is None else engine.data / "documents")
+    app.state.batches = Batches(engine)
     return app

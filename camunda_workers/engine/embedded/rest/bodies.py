@@ -1,17 +1,23 @@
-"""Reading what a caller sent: bodies, keys, fields; every complaint names the field."""
+"""Reading what a caller sent: bodies, keys, parameters; every complaint names the field.
+
+A request's body is a :class:`Body`, a pydantic model in Camunda's names. The same models describe the API (``describe.py``), so what
+is documented is what is accepted.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, NoReturn, cast
+from typing import Annotated, Any, NoReturn, TypeVar, cast
 
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
+from pydantic.alias_generators import to_camel
 from starlette.requests import Request
 
 from camunda_workers.engine.embedded.documents import pack_document
-from camunda_workers.engine.embedded.rest.problem import BadRequest
+from camunda_workers.engine.embedded.rest.problem import BadRequest, TooLarge, UnsupportedMediaType
+from camunda_workers.errors import InvalidArgument
 
 MAX_BODY = 5 * 1024 * 1024
 """Bytes; the engine's own limit is 4 MB a command."""
@@ -19,42 +25,31 @@ MAX_BODY = 5 * 1024 * 1024
 _MOMENT = re.compile(r"(?P<moment>\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))(\[[\w/+-]+\])?", re.ASCII)
 """RFC 3339; seconds may be left out and a zone's name added, for Java reads both."""
 
-
-def _no_constant(name: str) -> NoReturn:
-    raise BadRequest(f"Request property cannot be parsed: {name} is not JSON")
+_KEY = re.compile(r"-?\d{1,19}", re.ASCII)
 
 
-async def json_body(request: Request, known: Sequence[str]) -> dict[str, Any]:
-    """Return the body as an object; an empty one is ``{}``.
+class Body(BaseModel):
+    """What a request carries, in Camunda's names; unknown fields are refused, null counts as not given."""
 
-    Raises:
-        BadRequest: not JSON, not an object, too large, the wrong content type, or a field that is not known.
-    """
-    kind = request.headers.get("content-type", "application/json").split(";")[0].strip().lower()
-    if kind not in ("application/json", "application/problem+json", ""):
-        raise BadRequest(f"Content-Type '{kind}' is not supported: send application/json")
-    if int(request.headers.get("content-length") or 0) > MAX_BODY:
-        raise BadRequest(f"the body is larger than {MAX_BODY} bytes")
-    raw = bytearray()
-    async for chunk in request.stream():
-        raw += chunk
-        if len(raw) > MAX_BODY:
-            raise BadRequest(f"the body is larger than {MAX_BODY} bytes")
-    if not raw.strip():
-        return {}
-    try:
-        body = json.loads(bytes(raw), parse_constant=_no_constant)
-    except RecursionError:
-        raise BadRequest("the body is nested too deeply") from None
-    except ValueError as error:
-        raise BadRequest(f"the body is not JSON: {error}") from error
-    if not isinstance(body, dict):
-        raise BadRequest("the body is not a JSON object")
-    fields = cast(dict[str, Any], body)
-    unknown = sorted(set(fields) - set(known))
-    if unknown:
-        raise BadRequest(f"Request property [{unknown[0]}] cannot be parsed: unknown; known are {', '.join(sorted(known))}")
-    return fields
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, alias_generator=to_camel, validate_by_name=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        return {name: value for name, value in cast("dict[str, Any]", given).items() if value is not None}
+
+
+def as_key(value: Any, name: str = "key") -> int:
+    """Return a key given as a string or number."""
+    if isinstance(value, bool) or not _KEY.fullmatch(str(value)):
+        hint = "Expected a numeric value. Did you pass an entity id instead of an entity key?."
+        raise InvalidArgument(f"The provided {name} '{value}' is not a valid key. {hint}")
+    key = int(value)
+    if not 0 < key < 2**63:
+        raise InvalidArgument(f"The provided {name} '{value}' is not a valid key.")
+    return key
 
 
 def path_key(request: Request, name: str) -> int:
@@ -62,37 +57,12 @@ def path_key(request: Request, name: str) -> int:
     return as_key(request.path_params[name], name)
 
 
-def as_key(value: Any, name: str) -> int:
-    """Return a key given as a string or number."""
-    try:
-        key = int(value)
-    except (TypeError, ValueError):
-        hint = "Expected a numeric value. Did you pass an entity id instead of an entity key?."
-        raise BadRequest(f"The provided {name} '{value}' is not a valid key. {hint}") from None
-    if isinstance(value, bool) or not 0 < key < 2**63:
-        raise BadRequest(f"The provided {name} '{value}' is not a valid key.")
-    return key
-
-
-def text(body: Mapping[str, Any], name: str, *, required: bool = False) -> str:
-    """Return a text field; absent or null is empty."""
-    value = body.get(name)
-    if value is None or value == "":
-        if required:
-            raise BadRequest(f"No {name} provided.")
-        return ""
-    if not isinstance(value, str):
-        raise BadRequest(f"Request property [{name}] cannot be parsed: expected a string")
-    return value
-
-
-def moment(body: Mapping[str, Any], name: str) -> str:
-    """Return a date and time with its offset, as text; absent or null is empty."""
-    value = text(body, name)
-    if value and not _is_moment(value):
-        reason = "cannot be parsed as a date according to RFC 3339, section 5.6"
-        raise BadRequest(f"The provided {name} '{value}' {reason}: give date, time and offset, for example 2030-05-01T12:00:00Z.")
-    return value
+def moment(value: Any) -> str:
+    """Return a date and time with its offset as it was given; an empty text stays one (it clears)."""
+    if isinstance(value, str) and (not value or _is_moment(value)):
+        return value
+    reason = "cannot be parsed as a date according to RFC 3339, section 5.6"
+    raise InvalidArgument(f"The provided date '{value}' {reason}: give date, time and offset, for example 2030-05-01T12:00:00Z.")
 
 
 def _is_moment(value: str) -> bool:
@@ -106,37 +76,107 @@ def _is_moment(value: str) -> bool:
     return True
 
 
-def whole(body: Mapping[str, Any], name: str, default: int) -> int:
-    """Return a whole number of at most 64 bits."""
-    value = body.get(name)
-    if value is None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, int) or not -(2**63) <= value < 2**63:
-        raise BadRequest(f"Request property [{name}] cannot be parsed: expected a whole number")
-    return value
+_KEY_SCHEMA = {"type": "string", "pattern": "^[1-9][0-9]{0,17}$"}
+
+Key = Annotated[int, BeforeValidator(as_key), WithJsonSchema(_KEY_SCHEMA)]
+Moment = Annotated[str, BeforeValidator(moment), WithJsonSchema({"type": "string", "format": "date-time"})]
+Int32 = Annotated[int, Field(ge=-(2**31), lt=2**31)]
+Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+Text = Annotated[str, Field(min_length=1)]
+"""A text that must not be empty."""
+Document = Annotated[
+    bytes,
+    BeforeValidator(pack_document),
+    WithJsonSchema({"type": "object", "additionalProperties": True}),
+]
+"""Variables, as the engine's records hold them."""
+Reference = Annotated[int, Field(ge=1, lt=2**63)]
+"""An operation reference: the caller's own number."""
 
 
-def flag(body: Mapping[str, Any], name: str, default: bool) -> bool:
-    """Return a yes or no."""
-    value = body.get(name)
-    if value is None:
-        return default
-    if not isinstance(value, bool):
-        raise BadRequest(f"Request property [{name}] cannot be parsed: expected true or false")
-    return value
+class Referenced(Body):
+    """A command that carries nothing but the caller's own number."""
+
+    operation_reference: Reference | None = None
 
 
-def texts(body: Mapping[str, Any], name: str) -> list[str]:
-    """Return a list of texts; absent or null is empty."""
-    value: Any = body.get(name)
-    if value is None:
-        return []
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in cast(list[Any], value)):
-        raise BadRequest(f"Request property [{name}] cannot be parsed: expected a list of strings")
-    return cast(list[str], value)
+def _no_constant(name: str) -> NoReturn:
+    raise BadRequest(f"Request property cannot be parsed: {name} is not JSON")
 
 
-def variables(body: Mapping[str, Any], name: str = "variables") -> bytes:
-    """Return variables as a document."""
-    value: Any = body.get(name)
-    return pack_document({} if value is None else value, name=name)
+BodyT = TypeVar("BodyT", bound=Body)
+
+
+async def read_body(request: Request, model: type[BodyT]) -> BodyT:
+    """Return a request's body; an absent one is an empty object.
+
+    Raises:
+        BadRequest: not JSON, not an object, or not what the model says; the text names the field.
+        InvalidArgument: something that is needed is not there, or a value is out of bounds.
+        TooLarge: more than the engine takes.
+        UnsupportedMediaType: something else than JSON.
+    """
+    kind = request.headers.get("content-type", "application/json").split(";")[0].strip().lower()
+    if kind not in ("application/json", "application/problem+json", ""):
+        raise UnsupportedMediaType(f"Content-Type '{kind}' is not supported: send application/json")
+    return parse(model, read_json(await read_bytes(request, MAX_BODY)))
+
+
+async def read_bytes(request: Request, most: int) -> bytes:
+    """Return the raw body, refused before it is read where its length is announced."""
+    announced = request.headers.get("content-length", "0")
+    if announced.isdigit() and int(announced) > most:
+        raise TooLarge(f"the body is larger than {most} bytes")
+    raw = bytearray()
+    async for chunk in request.stream():
+        raw += chunk
+        if len(raw) > most:
+            raise TooLarge(f"the body is larger than {most} bytes")
+    return bytes(raw)
+
+
+def read_json(raw: bytes) -> Any:
+    """Return what a JSON text says; an empty one is an empty object."""
+    if not raw.strip():
+        return {}
+    try:
+        given = json.loads(raw, parse_constant=_no_constant)
+    except RecursionError:
+        raise BadRequest("the body is nested too deeply") from None
+    except ValueError as error:
+        raise BadRequest(f"the body is not JSON: {error}") from error
+    if b"\\ud" in raw.lower():
+        try:
+            json.dumps(given, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise BadRequest("the body is not JSON: half of a surrogate pair is not text") from None
+        except RecursionError:
+            raise BadRequest("the body is nested too deeply") from None
+    return given
+
+
+def parse(model: type[BodyT], given: Any) -> BodyT:
+    """Return the model's object for a JSON value; errors as of :func:`read_body`."""
+    if not isinstance(given, dict):
+        raise BadRequest("the body is not a JSON object")
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise _refusal(model, error) from None
+
+
+def _refusal(model: type[Body], error: ValidationError) -> InvalidArgument:
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).removeprefix(".")
+    match first["type"]:
+        case "missing" | "string_too_short":
+            return InvalidArgument(f"No {path} provided.")
+        case "extra_forbidden":
+            known = ", ".join(sorted(str(field.alias) for field in model.model_fields.values()))
+            hint = f"; known are {known}" if len(first["loc"]) == 1 else ""
+            return BadRequest(f"Request property [{path}] cannot be parsed: unknown{hint}")
+        case "greater_than_equal" | "less_than_equal" | "less_than":
+            bound = first["msg"].removeprefix("Input should be ")
+            return InvalidArgument(f"The value for {path} is out of bounds: it must be {bound}.")
+        case _:
+            return BadRequest(f"Request property [{path}] cannot be parsed: {first['msg']}")

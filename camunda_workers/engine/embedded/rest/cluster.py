@@ -7,18 +7,19 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from camunda_workers.engine.embedded.rest.context import engine_of
+from camunda_workers.engine.embedded.rest.operation import Operation
 from camunda_workers.engine.embedded.version import ENGINE_VERSION
 
 
-async def topology(request: Request) -> Response:
+async def get_topology(request: Request) -> Response:
     """One broker, one partition: this process."""
     port = urlsplit(f"//{engine_of(request).grpc_address}").port
     health = "healthy" if engine_of(request).healthy() else "unhealthy"
     broker = {
         "nodeId": 0,
+        "brokerId": "0",
         "host": "127.0.0.1",
         "port": port,
         "partitions": [{"partitionId": 1, "role": "leader", "health": health}],
@@ -36,17 +37,17 @@ async def topology(request: Request) -> Response:
     return JSONResponse(body)
 
 
-async def status(request: Request) -> Response:
+async def get_status(request: Request) -> Response:
     """204 when the engine works, 503 when not."""
     return Response(status_code=204 if engine_of(request).healthy() else 503)
 
 
-async def license_status(request: Request) -> Response:
+async def get_license(request: Request) -> Response:
     """The engine runs without a licence key: non-production use."""
     return JSONResponse({"validLicense": False, "licenseType": "unknown", "isCommercial": False, "expiresAt": None})
 
 
-async def me(request: Request) -> Response:
+async def get_authentication(request: Request) -> Response:
     """No authentication on loopback: everybody is the same development user."""
     body: dict[str, Any] = {
         "username": "development",
@@ -63,9 +64,9 @@ async def me(request: Request) -> Response:
     return JSONResponse(body)
 
 
-ROUTES = [
-    Route("/v2/topology", topology),
-    Route("/v2/status", status),
-    Route("/v2/license", license_status),
-    Route("/v2/authentication/me", me),
+OPERATIONS = [
+    Operation("GET", "/topology", get_topology),
+    Operation("GET", "/status", get_status, answers=(204,)),
+    Operation("GET", "/license", get_license),
+    Operation("GET", "/authentication/me", get_authentication),
 ]

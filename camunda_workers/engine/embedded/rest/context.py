@@ -9,6 +9,7 @@ from starlette.requests import Request
 if TYPE_CHECKING:
     from camunda_workers.engine.embedded.bridge import Bridge
     from camunda_workers.engine.embedded.engine import EmbeddedEngine
+    from camunda_workers.events import ReadModel
 
 
 def engine_of(request: Request) -> EmbeddedEngine:
@@ -19,3 +20,8 @@ def engine_of(request: Request) -> EmbeddedEngine:
 def bridge_of(request: Request) -> Bridge:
     """Return the way to execute commands."""
     return engine_of(request).bridge
+
+
+async def model_of(request: Request) -> ReadModel:
+    """Return what searches are answered from, caught up with the engine."""
+    return await engine_of(request).read_model()

@@ -5,36 +5,51 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, Literal
 
 from google.protobuf import json_format
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from camunda_workers.client.proto import gateway_pb2 as pb
 from camunda_workers.engine.embedded import commands
-from camunda_workers.engine.embedded.grpc_gateway.calls import job_result
+from camunda_workers.engine.embedded.documents import EMPTY
 from camunda_workers.engine.embedded.grpc_gateway.jobs import Jobs
 from camunda_workers.engine.embedded.rest import bodies
+from camunda_workers.engine.embedded.rest.bodies import Body, Document, Int32, Int64, Reference, Text
 from camunda_workers.engine.embedded.rest.context import bridge_of, engine_of
-from camunda_workers.engine.embedded.rest.problem import BadRequest
+from camunda_workers.engine.embedded.rest.job_results import JobResult
+from camunda_workers.engine.embedded.rest.operation import Operation
+from camunda_workers.errors import InvalidArgument
 
-_ACTIVATION = ["type", "worker", "timeout", "maxJobsToActivate", "fetchVariable", "requestTimeout", "tenantIds", "tenantFilter"]
-_MOST = 2**31 - 1
+
+class ActivateJobs(Body):
+    """Which jobs, how many, for how long, and how long to wait for the first."""
+
+    type: Text
+    worker: str = ""
+    timeout: Int64
+    max_jobs_to_activate: Int32
+    fetch_variable: list[str] = []
+    request_timeout: Int64 = 0
+    tenant_ids: list[str] = []
+    tenant_filter: Literal["PROVIDED", "ASSIGNED"] = "PROVIDED"
 
 
-async def activate(request: Request) -> Response:
+async def activate_jobs(request: Request, body: ActivateJobs) -> Response:
     """Activate jobs; waits for the first one as long as the caller says."""
-    body = await bodies.json_body(request, _ACTIVATION)
+    if body.timeout < 1:
+        raise InvalidArgument(f"The value for timeout is '{body.timeout}' but must be greater than 0.")
+    if body.max_jobs_to_activate < 1:
+        raise InvalidArgument(f"The value for maxJobsToActivate is '{body.max_jobs_to_activate}' but must be greater than 0.")
     wanted = pb.ActivateJobsRequest(
-        type=bodies.text(body, "type", required=True),
-        worker=bodies.text(body, "worker"),
-        timeout=bodies.whole(body, "timeout", 0),
-        maxJobsToActivate=min(max(bodies.whole(body, "maxJobsToActivate", 0), -1), _MOST),
-        fetchVariable=bodies.texts(body, "fetchVariable"),
-        requestTimeout=bodies.whole(body, "requestTimeout", 0),
-        tenantIds=bodies.texts(body, "tenantIds"),
+        type=body.type,
+        worker=body.worker,
+        timeout=body.timeout,
+        maxJobsToActivate=body.max_jobs_to_activate,
+        fetchVariable=body.fetch_variable,
+        requestTimeout=body.request_timeout,
+        tenantIds=body.tenant_ids,
     )
     engine = engine_of(request)
     activating = asyncio.ensure_future(_activate(Jobs(engine.bridge, engine.dispatch), wanted))
@@ -61,85 +76,81 @@ async def _left(request: Request) -> None:
         pass
 
 
-async def complete(request: Request) -> Response:
+class CompleteJob(Body):
+    """What a job brings, and for a listener or an ad-hoc sub-process what it decides."""
+
+    variables: Document = EMPTY
+    result: JobResult | None = None
+
+
+async def complete_job(request: Request, body: CompleteJob) -> Response:
     """Complete a job, for a listener or an ad-hoc sub-process with its result."""
-    body = await bodies.json_body(request, ["variables", "result"])
-    result: Any = body.get("result")
-    fields = None if result is None else job_result(_result(result))
-    await bridge_of(request).execute(commands.complete_job(bodies.path_key(request, "key"), bodies.variables(body), fields))
+    result = None if body.result is None else body.result.fields()
+    await bridge_of(request).execute(commands.complete_job(bodies.path_key(request, "jobKey"), body.variables, result))
     return Response(status_code=204)
 
 
-async def fail(request: Request) -> Response:
+class FailJob(Body):
+    """How often to try again, when, and why it failed."""
+
+    retries: Int32 = 0
+    error_message: str = ""
+    retry_back_off: Int64 = 0
+    variables: Document = EMPTY
+
+
+async def fail_job(request: Request, body: FailJob) -> Response:
     """Fail a job; no retries raise an incident."""
-    body = await bodies.json_body(request, ["retries", "errorMessage", "retryBackOff", "variables"])
-    command = commands.fail_job(
-        bodies.path_key(request, "key"),
-        bodies.whole(body, "retries", 0),
-        bodies.text(body, "errorMessage"),
-        bodies.whole(body, "retryBackOff", 0),
-        bodies.variables(body),
-    )
-    await bridge_of(request).execute(command)
+    key = bodies.path_key(request, "jobKey")
+    await bridge_of(request).execute(commands.fail_job(key, body.retries, body.error_message, body.retry_back_off, body.variables))
     return Response(status_code=204)
 
 
-async def throw(request: Request) -> Response:
+class ThrowJobError(Body):
+    """Which BPMN error."""
+
+    error_code: Text
+    error_message: str = ""
+    variables: Document = EMPTY
+
+
+async def throw_job_error(request: Request, body: ThrowJobError) -> Response:
     """End a job with a BPMN error."""
-    body = await bodies.json_body(request, ["errorCode", "errorMessage", "variables"])
-    code = bodies.text(body, "errorCode", required=True)
-    command = commands.throw_error(bodies.path_key(request, "key"), code, bodies.text(body, "errorMessage"), bodies.variables(body))
-    await bridge_of(request).execute(command)
+    key = bodies.path_key(request, "jobKey")
+    await bridge_of(request).execute(commands.throw_error(key, body.error_code, body.error_message, body.variables))
     return Response(status_code=204)
 
 
-async def update(request: Request) -> Response:
+class _Changeset(Body):
+    retries: Int32 | None = None
+    timeout: Int64 | None = None
+
+
+class UpdateJob(Body):
+    """What to change."""
+
+    changeset: _Changeset
+    operation_reference: Reference | None = None
+
+
+async def update_job(request: Request, body: UpdateJob) -> Response:
     """Change a job's retries, its timeout, or both."""
-    body = await bodies.json_body(request, ["changeset", "operationReference"])
-    given: Any = body.get("changeset")
-    changes = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
-    if unknown := sorted(set(changes) - {"retries", "timeout"}):
-        raise BadRequest(f"Request property [changeset.{unknown[0]}] cannot be parsed: unknown; known are retries, timeout")
-    if changes.get("retries") is None and changes.get("timeout") is None:
-        raise BadRequest("At least one of [retries, timeout] is required.")
-    key, reference = bodies.path_key(request, "key"), bodies.whole(body, "operationReference", 0) or None
-    if changes.get("retries") is not None:
-        await bridge_of(request).execute(commands.update_retries(key, bodies.whole(changes, "retries", 0), reference))
-    if changes.get("timeout") is not None:
-        await bridge_of(request).execute(commands.update_timeout(key, bodies.whole(changes, "timeout", 0), reference))
+    changes, key, reference = body.changeset, bodies.path_key(request, "jobKey"), body.operation_reference
+    if changes.retries is None and changes.timeout is None:
+        raise InvalidArgument("At least one of [retries, timeout] is required.")
+    if changes.retries is not None:
+        await bridge_of(request).execute(commands.update_retries(key, changes.retries, reference))
+    if changes.timeout is not None:
+        await bridge_of(request).execute(commands.update_timeout(key, changes.timeout, reference))
     return Response(status_code=204)
-
-
-def _result(given: Any) -> pb.JobResult:
-    if not isinstance(given, dict):
-        raise BadRequest("Request property [result] cannot be parsed: expected an object")
-    fields = dict(cast("dict[str, Any]", given))
-    corrections: Any = fields.pop("corrections", None)
-    elements: Any = fields.pop("activateElements", None)
-    try:
-        result = json_format.ParseDict({name: value for name, value in fields.items() if value is not None}, pb.JobResult())
-        for element in cast("list[dict[str, Any]]", elements or []):
-            variables = json.dumps(element.get("variables") or {})
-            result.activateElements.append(pb.JobResultActivateElement(elementId=element["elementId"], variables=variables))
-        if corrections is not None:
-            # Lists are wrapped on gRPC's side; null keeps what is there.
-            wrapped: dict[str, Any] = {
-                name: {"values": value} if isinstance(value, list) else value
-                for name, value in cast("dict[str, Any]", corrections).items()
-                if value is not None
-            }
-            result.corrections.CopyFrom(json_format.ParseDict(wrapped, pb.JobResultCorrections()))
-    except (json_format.ParseError, AttributeError, LookupError, TypeError) as error:
-        raise BadRequest(f"Request property [result] cannot be parsed: {error}") from None
-    return result
 
 
 def _shown(job: pb.ActivatedJob) -> dict[str, Any]:
-    kind, event = pb.ActivatedJob.JobKind.Name(job.kind), pb.ActivatedJob.ListenerEventType.Name(job.listenerEventType)
     shown: dict[str, Any] = {
         "jobKey": str(job.key),
         "type": job.type,
         "processInstanceKey": str(job.processInstanceKey),
+        "rootProcessInstanceKey": None,
         "processDefinitionId": job.bpmnProcessId,
         "processDefinitionVersion": job.processDefinitionVersion,
         "processDefinitionKey": str(job.processDefinitionKey),
@@ -151,8 +162,9 @@ def _shown(job: pb.ActivatedJob) -> dict[str, Any]:
         "deadline": job.deadline,
         "variables": json.loads(job.variables or "{}"),
         "tenantId": job.tenantId,
-        "kind": kind,
-        "listenerEventType": event,
+        "physicalTenantId": "default",
+        "kind": pb.ActivatedJob.JobKind.Name(job.kind),
+        "listenerEventType": pb.ActivatedJob.ListenerEventType.Name(job.listenerEventType),
         "tags": list(job.tags),
         "userTask": None,
     }
@@ -166,10 +178,10 @@ def _task(task: Mapping[str, Any]) -> dict[str, Any]:
     return {name: task.get(name) for name in names}
 
 
-ROUTES = [
-    Route("/v2/jobs/activation", activate, methods=["POST"]),
-    Route("/v2/jobs/{key}/completion", complete, methods=["POST"]),
-    Route("/v2/jobs/{key}/failure", fail, methods=["POST"]),
-    Route("/v2/jobs/{key}/error", throw, methods=["POST"]),
-    Route("/v2/jobs/{key}", update, methods=["PATCH"]),
+OPERATIONS = [
+    Operation("POST", "/jobs/activation", activate_jobs, ActivateJobs),
+    Operation("POST", "/jobs/{jobKey}/completion", complete_job, CompleteJob, (204,), (404, 409)),
+    Operation("POST", "/jobs/{jobKey}/failure", fail_job, FailJob, (204,), (404, 409)),
+    Operation("POST", "/jobs/{jobKey}/error", throw_job_error, ThrowJobError, (204,), (404, 409)),
+    Operation("PATCH", "/jobs/{jobKey}", update_job, UpdateJob, (204,), (404, 409)),
 ]

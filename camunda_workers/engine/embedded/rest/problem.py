@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import logging
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from camunda_workers import errors
+
+_log = logging.getLogger(__name__)
+
+
+class BadRequest(errors.InvalidArgument):
+    """A body or parameter that cannot be read; answered with Camunda's title for those."""
+
+
+class TooLarge(errors.InvalidArgument):
+    """A body that is larger than what is taken."""
+
+
+class UnsupportedMediaType(errors.InvalidArgument):
+    """A body of a kind that the operation does not take."""
+
 
 _STATUS: dict[type[errors.EngineError], tuple[int, str]] = {
     errors.InvalidArgument: (400, "INVALID_ARGUMENT"),
@@ -21,11 +36,10 @@ _STATUS: dict[type[errors.EngineError], tuple[int, str]] = {
     errors.PermissionDenied: (403, "FORBIDDEN"),
     errors.Unauthenticated: (401, "UNAUTHORIZED"),
     errors.NotSupported: (501, "NOT_IMPLEMENTED"),
+    BadRequest: (400, "Bad Request"),
+    TooLarge: (413, "Payload Too Large"),
+    UnsupportedMediaType: (415, "Unsupported Media Type"),
 }
-
-
-class BadRequest(errors.InvalidArgument):
-    """A body or parameter that cannot be read; answered with Camunda's title for those."""
 
 
 def problem(status: int, title: str, detail: str, instance: str) -> JSONResponse:
@@ -36,8 +50,6 @@ def problem(status: int, title: str, detail: str, instance: str) -> JSONResponse
 
 def of_engine_error(error: errors.EngineError, instance: str) -> JSONResponse:
     """Return the response for one of our errors."""
-    if isinstance(error, BadRequest):
-        return problem(400, "Bad Request", str(error), instance)
     status, title = _STATUS.get(type(error), (500, "INTERNAL"))
     return problem(status, title, str(error), instance)
 
@@ -51,7 +63,12 @@ async def on_engine_error(request: Request, error: Exception) -> Response:
 async def on_http_error(request: Request, error: Exception) -> Response:
     """Starlette's handler for unknown paths, wrong methods and the like."""
     assert isinstance(error, HTTPException)
-    return problem(error.status_code, error.detail, f"{request.method} {request.url.path}: {error.detail}", request.url.path)
+    answer = problem(error.status_code, error.detail, f"{request.method} {request.url.path}: {error.detail}", request.url.path)
+    answer.headers.update(error.headers or {})
+    return answer
 
 
-Handler = Callable[[Request], Awaitable[Response]]
+async def on_anything_else(request: Request, error: Exception) -> Response:
+    """Starlette's handler for what should not happen: said in the log and, as Camunda does, without Java's or Python's inner words."""
+    _log.exception("REST request failed", exc_info=error)
+    return problem(500, "INTERNAL_SERVER_ERROR", "Unexpected error occurred during the request processing.", request.url.path)

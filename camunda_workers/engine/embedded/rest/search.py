@@ -2,134 +2,205 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Awaitable, Callable
+from typing import Any
 
+from sqlalchemy import ColumnElement, select
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from camunda_workers.engine.embedded.rest import bodies
-from camunda_workers.engine.embedded.rest.context import engine_of
+from camunda_workers.engine.embedded.rest.bodies import Body
+from camunda_workers.engine.embedded.rest.context import model_of
+from camunda_workers.engine.embedded.rest.operation import Operation
 from camunda_workers.engine.embedded.rest.problem import BadRequest
-from camunda_workers.errors import InvalidArgument
+from camunda_workers.engine.embedded.rest.search_schema import search_schema
+from camunda_workers.errors import InvalidArgument, NotFound
+from camunda_workers.events import ReadModel
+from camunda_workers.events.entities import ELEMENT_INSTANCE, INCIDENT, PROCESS_INSTANCE, USER_TASK, VARIABLE
+from camunda_workers.events.entities_messages import CORRELATED_SUBSCRIPTION, DECISION_REQUIREMENTS, MESSAGE_SUBSCRIPTION
+from camunda_workers.events.entities_static import DECISION_DEFINITION, DECISION_INSTANCE, JOB, PROCESS_DEFINITION
+from camunda_workers.events.projections.work import incident_scopes, incidents
+from camunda_workers.events.search import Entity
 
-if TYPE_CHECKING:
-    from camunda_workers.events import ReadModel
+Endpoint = Callable[..., Awaitable[Response]]
 
-Endpoint = Callable[[Request], Awaitable[Response]]
-
-
-async def _question(request: Request) -> tuple[Any, Any, Any]:
-    body = await bodies.json_body(request, ["filter", "sort", "page"])
-    filter_: Any = body.get("filter") or {}
-    page: Any = body.get("page") or {}
-    sort: Any = body.get("sort") or []
-    if not isinstance(filter_, Mapping) or not isinstance(page, Mapping) or not isinstance(sort, list):
-        raise BadRequest("Request property [filter], [sort] or [page] cannot be parsed: filter and page are objects, sort is a list")
-    return cast(Any, filter_), cast(Any, sort), cast(Any, page)
+_LEAVES = 1000
+"""Values that a filter may have: more would not fit into one statement."""
 
 
-async def _asked(answer: Awaitable[Any]) -> Any:
+class Search(Body):
+    """A filter, an order, and which part of the answer."""
+
+    filter: dict[str, Any] = {}
+    sort: list[dict[str, Any]] = []
+    page: dict[str, Any] = {}
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Refuse what is too much for one query."""
+        if _leaves(self.filter) > _LEAVES or len(self.sort) > 20:
+            raise BadRequest(f"the filter is too large: at most {_LEAVES} values, and 20 fields to sort by")
+
+
+def _leaves(value: Any) -> int:
+    if isinstance(value, dict):
+        return sum(map(_leaves, value.values()))  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    if isinstance(value, list):
+        return sum(map(_leaves, value))  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    return 1
+
+
+async def answered(found: Awaitable[Any]) -> Response:
+    """Return what a query finds; a filter, sort or page that cannot be read is a bad request."""
     try:
-        return await answer
+        return JSONResponse(await found)
     except InvalidArgument as error:
         raise BadRequest(str(error)) from error
 
 
-def _search(name: str) -> Endpoint:
+def truncate(request: Request) -> bool:
+    """Return whether long values are to be cut.
+
+    Raises:
+        BadRequest: it is neither true nor false.
+    """
+    given = request.query_params.get("truncateValues", "true").lower()
+    if given not in ("true", "false"):
+        raise BadRequest(f"Query parameter 'truncateValues' must be true or false, not '{given}'")
+    return given == "true"
+
+
+def _search(path: str, name: str, entity: Entity) -> Operation:
+    async def endpoint(request: Request, body: Search) -> Response:
+        return await answered((await model_of(request)).search(entity, body.filter, body.sort, body.page))
+
+    endpoint.__doc__ = f"Search for {entity.name}s."
+    return Operation("POST", f"{path}/search", endpoint, Search, name=name, body_schema=search_schema(entity))
+
+
+def _get(path: str, name: str, entity: Entity) -> Operation:
     async def endpoint(request: Request) -> Response:
-        filter_, sort, page = await _question(request)
-        model = await engine_of(request).read_model()
-        method: Any = getattr(model, f"search_{name}")
-        return JSONResponse(await _asked(method(filter_, sort, page)))
+        key = bodies.path_key(request, entity.key_field)
+        return JSONResponse(await (await model_of(request)).get(entity, key))
 
-    endpoint.__name__ = f"search_{name}"
-    return endpoint
+    endpoint.__doc__ = f"One {entity.name}."
+    return Operation("GET", f"{path}/{{{entity.key_field}}}", endpoint, refusals=(404,), name=name)
 
 
-def _get(name: str) -> Endpoint:
+def _form(path: str, name: str, parameter: str, find: Callable[[ReadModel, int], Awaitable[dict[str, Any] | None]]) -> Operation:
     async def endpoint(request: Request) -> Response:
-        key = bodies.path_key(request, "key")
-        model = await engine_of(request).read_model()
-        method: Any = getattr(model, f"get_{name}")
-        return JSONResponse(await method(key))
-
-    endpoint.__name__ = f"get_{name}"
-    return endpoint
-
-
-def _form(find: Callable[[ReadModel, int], Awaitable[dict[str, Any] | None]]) -> Endpoint:
-    async def endpoint(request: Request) -> Response:
-        form = await find(await engine_of(request).read_model(), bodies.path_key(request, "key"))
+        """The form, or nothing."""
+        form = await find(await model_of(request), bodies.path_key(request, parameter))
         return Response(status_code=204) if form is None else JSONResponse(form)
 
-    return endpoint
+    return Operation("GET", path, endpoint, answers=(200, 204), refusals=(404,), name=name)
 
 
-async def user_task_variables(request: Request) -> Response:
-    """The variables a user task sees."""
-    filter_, sort, page = await _question(request)
-    model = await engine_of(request).read_model()
-    truncate = request.query_params.get("truncateValues", "true") != "false"
-    key = bodies.path_key(request, "key")
-    return JSONResponse(await _asked(model.search_user_task_variables(key, filter_, sort, page, truncate=truncate)))
-
-
-async def variables(request: Request) -> Response:
-    """Variables; long values are cut unless ``truncateValues=false``."""
-    filter_, sort, page = await _question(request)
-    model = await engine_of(request).read_model()
-    truncate = request.query_params.get("truncateValues", "true") != "false"
-    return JSONResponse(await _asked(model.search_variables(filter_, sort, page, truncate=truncate)))
-
-
-async def process_definition_xml(request: Request) -> Response:
+async def get_process_definition_xml(request: Request) -> Response:
     """The BPMN of a process definition."""
-    model = await engine_of(request).read_model()
-    return Response(await model.get_process_definition_xml(bodies.path_key(request, "key")), media_type="text/xml")
+    model = await model_of(request)
+    return Response(await model.get_process_definition_xml(bodies.path_key(request, "processDefinitionKey")), media_type="text/xml")
 
 
-async def decision_definition_xml(request: Request) -> Response:
+async def get_decision_definition_xml(request: Request) -> Response:
     """The DMN of a decision definition."""
-    model = await engine_of(request).read_model()
-    return Response(await model.get_decision_definition_xml(bodies.path_key(request, "key")), media_type="text/xml")
+    model = await model_of(request)
+    return Response(await model.get_decision_definition_xml(bodies.path_key(request, "decisionDefinitionKey")), media_type="text/xml")
 
 
-async def decision_instance(request: Request) -> Response:
+async def get_decision_requirements_xml(request: Request) -> Response:
+    """The DMN of decision requirements."""
+    model = await model_of(request)
+    return Response(await model.get_decision_requirements_xml(bodies.path_key(request, "decisionRequirementsKey")), media_type="text/xml")
+
+
+async def get_decision_instance(request: Request) -> Response:
     """One evaluated decision, with its inputs and matched rules."""
-    model = await engine_of(request).read_model()
-    return JSONResponse(await _asked(model.get_decision_instance(request.path_params["key"])))
+    key = str(request.path_params["decisionEvaluationInstanceKey"])
+    evaluation, _, number = key.partition("-")
+    if not (evaluation.isascii() and evaluation.isdigit() and number.isascii() and number.isdigit()):
+        raise NotFound(f"there is no decision instance with the key {key}")
+    return JSONResponse(await (await model_of(request)).get_decision_instance(key))
 
 
-_SEARCHED = {
-    "user-tasks": "user_tasks",
-    "process-instances": "process_instances",
-    "element-instances": "element_instances",
-    "incidents": "incidents",
-    "jobs": "jobs",
-    "process-definitions": "process_definitions",
-    "decision-definitions": "decision_definitions",
-    "decision-instances": "decision_instances",
-}
-_FOUND = {
-    "user-tasks": "user_task",
-    "process-instances": "process_instance",
-    "element-instances": "element_instance",
-    "incidents": "incident",
-    "variables": "variable",
-    "process-definitions": "process_definition",
-    "decision-definitions": "decision_definition",
-}
+def _incidents(path: str, name: str, parameter: str, found: Callable[[ReadModel, int], Awaitable[Any]]) -> Operation:
+    async def endpoint(request: Request, body: Search) -> Response:
+        """Incidents in a scope: of it and of everything inside, called process instances too."""
+        model, key = await model_of(request), bodies.path_key(request, parameter)
+        await found(model, key)
+        inside: ColumnElement[bool] = incidents.c.key.in_(_incidents_in(key))
+        return await answered(model.search(INCIDENT, body.filter, body.sort, body.page, conditions=[inside]))
 
-ROUTES = [
-    *(Route(f"/v2/{path}/search", _search(name), methods=["POST"]) for path, name in _SEARCHED.items()),
-    Route("/v2/variables/search", variables, methods=["POST"]),
-    Route("/v2/user-tasks/{key}/variables/search", user_task_variables, methods=["POST"]),
-    *(Route(f"/v2/{path}/{{key}}", _get(name)) for path, name in _FOUND.items()),
-    Route("/v2/decision-instances/{key}", decision_instance),
-    Route("/v2/process-definitions/{key}/xml", process_definition_xml),
-    Route("/v2/decision-definitions/{key}/xml", decision_definition_xml),
-    Route("/v2/user-tasks/{key}/form", _form(lambda model, key: model.get_user_task_form(key))),
-    Route("/v2/process-definitions/{key}/form", _form(lambda model, key: model.get_process_definition_start_form(key))),
+    schema = search_schema(INCIDENT)
+    return Operation("POST", f"{path}/incidents/search", endpoint, Search, refusals=(404,), name=name, body_schema=schema)
+
+
+def _incidents_in(scope: int) -> Any:
+    return select(incident_scopes.c.incident_key).where(incident_scopes.c.scope_key == scope)
+
+
+OPERATIONS = [
+    _search("/user-tasks", "searchUserTasks", USER_TASK),
+    _search("/process-instances", "searchProcessInstances", PROCESS_INSTANCE),
+    _search("/element-instances", "searchElementInstances", ELEMENT_INSTANCE),
+    _search("/incidents", "searchIncidents", INCIDENT),
+    _search("/jobs", "searchJobs", JOB),
+    _search("/process-definitions", "searchProcessDefinitions", PROCESS_DEFINITION),
+    _search("/decision-definitions", "searchDecisionDefinitions", DECISION_DEFINITION),
+    _search("/decision-requirements", "searchDecisionRequirements", DECISION_REQUIREMENTS),
+    _search("/decision-instances", "searchDecisionInstances", DECISION_INSTANCE),
+    _search("/message-subscriptions", "searchMessageSubscriptions", MESSAGE_SUBSCRIPTION),
+    _search("/correlated-message-subscriptions", "searchCorrelatedMessageSubscriptions", CORRELATED_SUBSCRIPTION),
+    _get("/user-tasks", "getUserTask", USER_TASK),
+    _get("/process-instances", "getProcessInstance", PROCESS_INSTANCE),
+    _get("/element-instances", "getElementInstance", ELEMENT_INSTANCE),
+    _get("/incidents", "getIncident", INCIDENT),
+    _get("/variables", "getVariable", VARIABLE),
+    _get("/process-definitions", "getProcessDefinition", PROCESS_DEFINITION),
+    _get("/decision-definitions", "getDecisionDefinition", DECISION_DEFINITION),
+    _get("/decision-requirements", "getDecisionRequirements", DECISION_REQUIREMENTS),
+    Operation("GET", "/decision-instances/{decisionEvaluationInstanceKey}", get_decision_instance, refusals=(404,)),
+    Operation(
+        "GET",
+        "/process-definitions/{processDefinitionKey}/xml",
+        get_process_definition_xml,
+        refusals=(404,),
+        shown="text/xml",
+        name="getProcessDefinitionXML",
+    ),
+    Operation(
+        "GET",
+        "/decision-definitions/{decisionDefinitionKey}/xml",
+        get_decision_definition_xml,
+        refusals=(404,),
+        shown="text/xml",
+        name="getDecisionDefinitionXML",
+    ),
+    Operation(
+        "GET",
+        "/decision-requirements/{decisionRequirementsKey}/xml",
+        get_decision_requirements_xml,
+        refusals=(404,),
+        shown="text/xml",
+        name="getDecisionRequirementsXML",
+    ),
+    _form("/user-tasks/{userTaskKey}/form", "getUserTaskForm", "userTaskKey", lambda model, key: model.get_user_task_form(key)),
+    _form(
+        "/process-definitions/{processDefinitionKey}/form",
+        "getStartProcessForm",
+        "processDefinitionKey",
+        lambda model, key: model.get_process_definition_start_form(key),
+    ),
+    _incidents(
+        "/process-instances/{processInstanceKey}",
+        "searchProcessInstanceIncidents",
+        "processInstanceKey",
+        lambda model, key: model.get(PROCESS_INSTANCE, key),
+    ),
+    _incidents(
+        "/element-instances/{elementInstanceKey}",
+        "searchElementInstanceIncidents",
+        "elementInstanceKey",
+        lambda model, key: model.get(ELEMENT_INSTANCE, key),
+    ),
 ]

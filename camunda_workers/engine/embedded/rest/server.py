@@ -12,20 +12,23 @@ from camunda_workers.errors import ConfigurationError, MissingExtra
 
 if TYPE_CHECKING:
     from camunda_workers.engine.embedded.engine import EmbeddedEngine
+    from camunda_workers.engine.embedded.rest.batch_runner import Batches
 
 
 class RestServer:
     """A running uvicorn server in this event loop."""
 
-    def __init__(self, server: Any, serving: asyncio.Task[None]) -> None:
+    def __init__(self, server: Any, serving: asyncio.Task[None], batches: Batches) -> None:
         self._server = server
         self._serving = serving
+        self._batches = batches
 
     async def stop(self, grace: float | None) -> None:
         """Stop serving; requests under way are cut off after ``grace`` seconds (at once by default)."""
         self._server.should_exit = True
         self._server.force_exit = not grace
         await self._serving
+        await self._batches.close()
 
 
 async def start_rest(engine: EmbeddedEngine, port: int) -> tuple[RestServer, int]:
@@ -56,7 +59,8 @@ async def start_rest(engine: EmbeddedEngine, port: int) -> tuple[RestServer, int
     except OSError as error:
         listener.close()
         raise ConfigurationError(f"REST port {port} is taken: choose another one, or 0 for a free one") from error
-    config = uvicorn.Config(create_app(engine), log_config=None, access_log=False, lifespan="off", ws="none", timeout_graceful_shutdown=1)
+    app = create_app(engine)
+    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", ws="none", timeout_graceful_shutdown=1)
 
     class Server(uvicorn.Server):
         @contextlib.contextmanager
@@ -70,4 +74,4 @@ async def start_rest(engine: EmbeddedEngine, port: int) -> tuple[RestServer, int
             serving.result()
             raise ConfigurationError("the REST server stopped at once")
         await asyncio.sleep(0.001)
-    return RestServer(server, serving), listener.getsockname()[1]
+    return RestServer(server, serving, app.state.batches), listener.getsockname()[1]

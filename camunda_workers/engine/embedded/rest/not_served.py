@@ -1,0 +1,50 @@
+"""What Camunda's description has and the engine or this gateway does not: 501 with a sentence instead of a bare 404."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from camunda_workers.engine.embedded.rest.operation import PREFIX
+from camunda_workers.errors import NotSupported
+
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+_IDENTITY = "this gateway serves one development user on loopback: no users, groups, roles, tenants or authorizations are managed in it"
+_HISTORY = "history is an append-only event log here: nothing is taken out of it"
+NOT_SERVED: Mapping[str, str] = {
+    **dict.fromkeys(("users", "groups", "roles", "tenants", "authorizations", "mapping-rules", "setup"), _IDENTITY),
+    "audit-logs": "Camunda 8.8 has no audit log; 'camunda-workers case show' and the event log tell who did what",
+    "user-tasks/{userTaskKey}/audit-logs": "Camunda 8.8 has no audit log; 'camunda-workers case show' and the event log tell who did what",
+    "cluster-variables": "Camunda 8.8 has no cluster variables (8.9 and later have)",
+    "conditionals": "Camunda 8.8 has no conditional events (8.9 and later have)",
+    "global-task-listeners": "Camunda 8.8 has no global listeners (8.9 and later have)",
+    "jobs/statistics": "Camunda 8.8 counts no jobs (8.9 and later do); the worker's metrics and POST /v2/jobs/search do",
+    "agent-instances": "Camunda 8.8 knows no agents (8.10 does)",
+    "agent-definitions": "Camunda 8.8 knows no agents (8.10 does)",
+    "process-instances/deletion": _HISTORY,
+    "process-instances/{processInstanceKey}/deletion": _HISTORY,
+    "decision-instances/deletion": _HISTORY,
+    "decision-instances/{decisionEvaluationKey}/deletion": _HISTORY,
+    "system/configuration": "the configuration of Camunda 8.9's job metrics; 8.8 has none",
+    "backups": "back up with 'camunda-workers engine backup'",
+    "exporting": "exporters are the event log's part, see 'camunda-workers log export'",
+    "cluster": "one process is one broker: there is nothing to administer",
+    "secrets": "secrets are the connector runtime's part, they never pass through the engine",
+}
+"""By the beginning of the path below ``/v2``."""
+
+
+def routes() -> list[Route]:
+    """Return the routes that say so; they come behind those that serve."""
+
+    def route(path: str, reason: str) -> list[Route]:
+        async def endpoint(request: Request) -> Response:
+            raise NotSupported(f"{request.method} {request.url.path} is not served: {reason}")
+
+        return [Route(f"{PREFIX}/{path}{rest}", endpoint, methods=_METHODS) for rest in ("", "/{rest:path}")]
+
+    return [one for path, reason in NOT_SERVED.items() for one in route(path, reason)]

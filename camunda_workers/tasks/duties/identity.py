@@ -1,0 +1,81 @@
+"""Who is who: one person behind several spellings and several accounts."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from camunda_workers.errors import ConfigurationError
+from camunda_workers.project import DutiesSection, DutyPerson
+
+
+def folded(name: str) -> str:
+    """One spelling for one name: "Grace.L ", "grace.l" and one with an invisible character in it are no three people."""
+    text = unicodedata.normalize("NFKC", name)
+    return "".join(letter for letter in text if unicodedata.category(letter) not in ("Cf", "Cc")).strip().casefold()
+
+
+class Directory(Protocol):
+    """Knows people's groups: the identity provider, or what the project file says."""
+
+    async def groups_of(self, user: str) -> frozenset[str] | None:
+        """The user's groups; ``None`` where they are not known."""
+        ...
+
+
+class People:
+    """The people of ``[duties.people]``; whoever is not in there is known by the user name alone.
+
+    Raises:
+        ConfigurationError: one account belongs to two people.
+    """
+
+    def __init__(self, section: DutiesSection) -> None:
+        self._people: Mapping[str, DutyPerson] = {folded(name): person for name, person in section.people.items()}
+        self._names = {folded(name): name for name in section.people}
+        self._services = frozenset(map(folded, section.service_accounts))
+        self._main: dict[str, str] = {}
+        for name, person in section.people.items():
+            for account in (name, *person.aliases):
+                known = self._main.setdefault(folded(account), folded(name))
+                if known != folded(name):
+                    raise ConfigurationError(
+                        f"[duties.people]: the account '{account}' belongs to two people, {self._names[known]} and {name}"
+                    )
+
+    def one(self, account: str) -> str:
+        """The one name of the person behind an account; empty for nobody."""
+        name = folded(account)
+        return self._main.get(name, name)
+
+    def same(self, one: str, other: str) -> bool:
+        """Whether two accounts are one person's."""
+        return self.one(one) == self.one(other)
+
+    def among(self, account: str, others: Iterable[str]) -> bool:
+        """Whether the person behind an account is behind one of these."""
+        return self.one(account) in {self.one(other) for other in others}
+
+    def is_service(self, account: str) -> bool:
+        """Whether this is a program's account, which acts for whoever it says."""
+        return folded(account) in self._services
+
+    def known_as(self, account: str) -> frozenset[str]:
+        """Everything the person might be called in a case: accounts, email address, name in full."""
+        main = self.one(account)
+        person = self._people.get(main)
+        if person is None:
+            return frozenset({main})
+        names = {main, *map(folded, person.aliases), folded(person.email), " ".join(folded(person.name).split())}
+        return frozenset(names - {""})
+
+    def email_of(self, account: str) -> str | None:
+        """Where to write to the person."""
+        person = self._people.get(self.one(account))
+        return person.email or None if person is not None else None
+
+    async def groups_of(self, user: str) -> frozenset[str] | None:
+        """The person's groups; ``None`` for somebody who is not in the project file."""
+        person = self._people.get(self.one(user))
+        return frozenset(person.groups) if person is not None else None

@@ -1,0 +1,116 @@
+"""The task service: everything people do with tasks, the same on every engine, from the inbox, the command line or a program."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from camunda_workers.tasks.notes import TaskNotes
+from camunda_workers.tasks.notifications.outbox import Outbox
+
+if TYPE_CHECKING:
+    from camunda_workers.client import Client
+    from camunda_workers.clock import Clock
+    from camunda_workers.events import EventLog
+    from camunda_workers.project import DutiesSection
+    from camunda_workers.tasks.duties.desk import DutyDesk
+    from camunda_workers.tasks.duties.identity import Directory
+    from camunda_workers.tasks.duties.sink import FactSink
+    from camunda_workers.tasks.forms.feel import FeelEvaluator
+    from camunda_workers.tasks.store import TaskStore
+
+
+class TaskService(TaskNotes):
+    """Everything people do with tasks.
+
+    ::
+
+        async with open_tasks(client, log, section, store=data_dir / "tasks.db") as tasks:
+            ada = Caller("ada", groups=frozenset({"claims-assessors"}))
+            task = await tasks.claim(ada, key)
+            await tasks.complete(ada, key, {"assessment": {"outcome": "approve", "amount": 900}})
+
+    Every call names its `Caller`, who is whoever is logged in; nothing is done in somebody else's name. What the engine does not keep
+    (drafts, comments, delegations, absences, files, approvals, reasons) is in the task store.
+    """
+
+    @property
+    def desk(self) -> DutyDesk:
+        """Where questions about duties are answered."""
+        return self._desk
+
+    @property
+    def store(self) -> TaskStore:
+        """What is ours about tasks."""
+        return self._store
+
+    @property
+    def outbox(self) -> Outbox:
+        """News that waits to be sent."""
+        return self._outbox
+
+
+@asynccontextmanager
+async def open_desk(
+    section: DutiesSection,
+    log: EventLog,
+    *,
+    store: Path | str | TaskStore,
+    sink: FactSink | None = None,
+    directory: Directory | None = None,
+    clock: Clock | None = None,
+    catch_up: Callable[[], Awaitable[object]] | None = None,
+) -> AsyncGenerator[DutyDesk]:
+    """Open the place where questions about duties are answered: for a listener's router, or for the service.
+
+    Args:
+        section: the rules.
+        log: the event log, which knows who did what; another process may be the one that writes it.
+        store: an open store, or where it is: a file or a database URL.
+        sink: where facts go besides the store.
+        directory: knows people's groups.
+        clock: the time.
+        catch_up: makes the log follow the engine at once, where it is pumped in this process.
+    """
+    from camunda_workers.tasks.duties.desk import DutyDesk
+    from camunda_workers.tasks.duties.history import LogHistory
+    from camunda_workers.tasks.store import TaskStore
+
+    history = LogHistory(log, catch_up=catch_up)
+    if isinstance(store, TaskStore):
+        yield DutyDesk(section, history, store, sink=sink, directory=directory, clock=clock)
+        return
+    async with TaskStore(store) as opened:
+        yield DutyDesk(section, history, opened, sink=sink, directory=directory, clock=clock)
+
+
+@asynccontextmanager
+async def open_tasks(
+    client: Client,
+    log: EventLog,
+    section: DutiesSection,
+    *,
+    store: Path | str | TaskStore,
+    feel: FeelEvaluator | None = None,
+    sink: FactSink | None = None,
+    directory: Directory | None = None,
+    clock: Clock | None = None,
+    catch_up: Callable[[], Awaitable[object]] | None = None,
+) -> AsyncGenerator[TaskService]:
+    """Open the task service; arguments as for `open_desk`, and:
+
+    Args:
+        client: an open client with a REST address.
+        log: see there.
+        section: see there.
+        store: see there.
+        feel: evaluates the expressions of forms; this installation's evaluator when not given.
+        sink: see there.
+        directory: see there.
+        clock: see there.
+        catch_up: see there.
+    """
+    async with open_desk(section, log, store=store, sink=sink, directory=directory, clock=clock, catch_up=catch_up) as desk:
+        yield TaskService(client, desk.store, desk, feel=feel, clock=clock)

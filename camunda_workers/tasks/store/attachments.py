@@ -1,0 +1,179 @@
+"""Files attached to tasks: by content in a folder, by name in the store. Names and types that people give are never trusted."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import secrets
+import unicodedata
+from collections.abc import AsyncIterable, Collection
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Row, insert, or_, select
+
+from camunda_workers.errors import ConfigurationError, NotFound
+from camunda_workers.tasks.errors import FileRefused
+from camunda_workers.tasks.store.content import refusal
+from camunda_workers.tasks.store.database import StoreDatabase
+from camunda_workers.tasks.store.tables import attachments
+from camunda_workers.tasks.store.times import millis, moment
+
+LARGEST: Final = 25 * 1024 * 1024
+"""Bytes of one file, unless told otherwise."""
+
+STORE_ID: Final = "camunda-workers"
+"""Names this store in document references, as Camunda's document stores are named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file somebody attached."""
+
+    id: str
+    task_key: int
+    process_instance_key: int | None
+    name: str
+    content_type: str
+    size: int
+    sha256: str
+    author: str
+    attached_at: datetime
+
+    def reference(self) -> dict[str, Any]:
+        """The file as a variable: a document reference in Camunda's shape, which form-js's file picker and document preview understand."""
+        return {
+            "camunda.document.type": "camunda",
+            "storeId": STORE_ID,
+            "documentId": self.id,
+            "contentHash": self.sha256,
+            "metadata": {"fileName": self.name, "contentType": self.content_type, "size": self.size},
+        }
+
+
+class Attachments:
+    """The files in the store.
+
+    Args:
+        database: where their names are.
+        folder: where their contents are; without one, nothing can be attached.
+        largest: bytes of one file.
+    """
+
+    def __init__(self, database: StoreDatabase, folder: Path | None, largest: int = LARGEST) -> None:
+        self._database = database
+        self._folder = folder
+        self._largest = largest
+
+    async def add(
+        self,
+        task_key: int,
+        process_instance_key: int | None,
+        author: str,
+        name: str,
+        content_type: str,
+        content: AsyncIterable[bytes],
+        now: datetime,
+    ) -> Attachment:
+        """Attach a file, read piece by piece; nothing is left behind when it is refused.
+
+        Raises:
+            FileRefused: it is too large, empty, of a kind that is not taken, not what it says it is, or a bomb.
+            ConfigurationError: this store has no folder for files.
+        """
+        if self._folder is None:
+            raise ConfigurationError("files cannot be attached: the task store has no folder for them (give it one with files=...)")
+        shown = safe_name(name)
+        await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
+        part = self._folder / f".{secrets.token_hex(16)}.part"
+        try:
+            size, digest = await self._receive(part, content)
+            if reason := await asyncio.to_thread(refusal, part, shown, content_type, size):
+                raise FileRefused(f"'{shown}' {reason}")
+            target = self._path(digest)
+            await asyncio.to_thread(_keep, part, target)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                part.unlink()
+        one = Attachment(secrets.token_urlsafe(18), task_key, process_instance_key, shown, content_type, size, digest, author, now)
+        values = {name: getattr(one, name) for name in one.__slots__} | {"attached_at": millis(now)}
+        await self._database.run(lambda connection: connection.execute(insert(attachments).values(values)))
+        return one
+
+    async def _receive(self, part: Path, content: AsyncIterable[bytes]) -> tuple[int, str]:
+        size, digest = 0, hashlib.sha256()
+        with part.open("xb") as file:
+            async for piece in content:
+                size += len(piece)
+                if size > self._largest:
+                    raise FileRefused(f"the file is larger than {self._largest / 1024 / 1024:g} MB")
+                digest.update(piece)
+                await asyncio.to_thread(file.write, piece)
+            await asyncio.to_thread(_to_disk, file)
+        if size == 0:
+            raise FileRefused("the file is empty")
+        return size, digest.hexdigest()
+
+    async def of(self, task_key: int, process_instance_key: int | None = None) -> list[Attachment]:
+        """A task's files, and with a process instance those of its other tasks too; the oldest first."""
+        mine = attachments.c.task_key == task_key
+        if process_instance_key is not None:
+            mine = or_(mine, attachments.c.process_instance_key == process_instance_key)
+        query = select(attachments).where(mine).order_by(attachments.c.attached_at, attachments.c.id)
+        return [_attachment(row) for row in await self._database.run(lambda connection: connection.execute(query).all())]
+
+    async def get(self, attachment_id: str, among: Collection[int]) -> tuple[Attachment, Path]:
+        """A file and where its content is.
+
+        Args:
+            attachment_id: which.
+            among: process instances whose files the caller may see.
+
+        Raises:
+            NotFound: there is none, or it belongs to another case.
+        """
+        query = select(attachments).where(attachments.c.id == attachment_id, attachments.c.process_instance_key.in_(sorted(among)))
+        row = await self._database.run(lambda connection: connection.execute(query).one_or_none())
+        if row is None or self._folder is None:
+            raise NotFound(f"there is no file '{attachment_id}' here")
+        one = _attachment(row)
+        return one, self._path(one.sha256)
+
+    def _path(self, digest: str) -> Path:
+        assert self._folder is not None
+        return self._folder / digest[:2] / digest
+
+
+def safe_name(name: str) -> str:
+    """A file's name without a folder and without letters that hide what it is; never empty."""
+    last = unicodedata.normalize("NFC", name).replace("\\", "/").rsplit("/", 1)[-1]
+    kept = "".join(letter for letter in last if unicodedata.category(letter) not in ("Cc", "Cf", "Co", "Cs"))
+    return kept.strip(" .")[-150:] or "file"
+
+
+def _to_disk(file: Any) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _keep(part: Path, target: Path) -> None:
+    target.parent.mkdir(exist_ok=True)
+    part.replace(target)
+
+
+def _attachment(row: Row[Any]) -> Attachment:
+    return Attachment(
+        row.id,
+        row.task_key,
+        row.process_instance_key,
+        row.name,
+        row.content_type,
+        row.size,
+        row.sha256,
+        row.author,
+        moment(row.attached_at),
+    )

@@ -1,0 +1,95 @@
+"""The database of what is ours about tasks: SQLite by default, PostgreSQL by URL; used from asyncio without blocking it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection, create_engine, event
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import StaticPool
+
+from camunda_workers.errors import MissingExtra, ReadModelError
+from camunda_workers.tasks.store.tables import metadata
+
+T = TypeVar("T")
+
+DEFAULT_FILE: Final = "tasks.db"
+"""The store's file in the data directory."""
+
+_THREADS: Final = 4
+_BUSY: Final = 10.0
+
+
+class StoreDatabase:
+    """A database that threads of its own talk to.
+
+    Unlike the event log, what is in here is nowhere else: a transaction is on the disk before the caller hears of it.
+
+    Args:
+        where: a file, ``":memory:"``, or a URL such as ``postgresql+psycopg://host/name``.
+    """
+
+    def __init__(self, where: Path | str) -> None:
+        text = str(where)
+        self.is_sqlite = "://" not in text
+        options: dict[str, Any] = {}
+        if text == ":memory:":
+            url, threads = "sqlite://", 1
+            options = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
+        elif self.is_sqlite:
+            Path(text).parent.mkdir(parents=True, exist_ok=True)
+            # One thread: SQLite has one writer, and these transactions are short.
+            url, threads = f"sqlite:///{text}", 1
+            options = {"connect_args": {"check_same_thread": False, "timeout": _BUSY}}
+        else:
+            url, threads = text, _THREADS
+            options = {"pool_size": _THREADS, "pool_pre_ping": True}
+        try:
+            self._engine = create_engine(url, **options)
+        except ModuleNotFoundError:
+            raise MissingExtra("postgres", f"A task store at {url.split('://', 1)[0]}") from None
+        self._name = text if self.is_sqlite else self._engine.url.render_as_string(hide_password=True)
+        if self.is_sqlite:
+            event.listen(self._engine, "connect", _prepare)
+            event.listen(self._engine, "begin", _begin)
+        self._threads = ThreadPoolExecutor(threads, "task-store")
+
+    def create(self) -> None:
+        """Make the tables that are missing.
+
+        Raises:
+            ReadModelError: the database cannot be used.
+        """
+        self._run(metadata.create_all)
+
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        """Do this in one transaction. Cancelling the caller does not tear it."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, work)
+
+    def _run(self, work: Callable[[Connection], T]) -> T:
+        try:
+            with self._engine.begin() as connection:
+                return work(connection)
+        except (SQLAlchemyError, OSError) as error:
+            origin = getattr(error, "orig", None) or error
+            raise ReadModelError(f"the task store {self._name} cannot be used: {origin}") from error
+
+    async def close(self) -> None:
+        """Finish what was begun and let go of the database."""
+        await asyncio.to_thread(self._threads.shutdown)
+        self._engine.dispose()
+
+
+def _prepare(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    # At once: a read that turns into a write fails without waiting when another process wrote in between.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

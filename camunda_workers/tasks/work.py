@@ -1,0 +1,257 @@
+"""Working on a task: see it, take it, give it back, complete it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+from camunda_workers.client import Form, UserTask
+from camunda_workers.errors import DeadlineExceeded, InvalidState, NotFound, PermissionDenied
+from camunda_workers.tasks.access import TaskAccess, business_of
+from camunda_workers.tasks.caller import Caller
+from camunda_workers.tasks.duties.facts import Decision
+from camunda_workers.tasks.errors import TaskTaken
+from camunda_workers.tasks.forms.schema import read_form
+from camunda_workers.tasks.forms.submission import Surroundings, check_submission
+from camunda_workers.tasks.store.attachments import Attachment
+from camunda_workers.tasks.store.comments import Comment
+from camunda_workers.tasks.store.delegations import Delegation
+from camunda_workers.tasks.store.drafts import Draft
+
+Scope = Literal["mine", "team", "all"]
+ALIVE = ("CREATED", "ASSIGNING", "UPDATING", "COMPLETING")
+REFUSALS = (InvalidState, NotFound, DeadlineExceeded)
+
+
+@dataclass(frozen=True)
+class TaskPage:
+    """A task and everything about it.
+
+    Attributes:
+        form: the form it is filled in with; ``None`` for a task without one, whose variables are shown instead.
+        may_complete: what the rules would say if the caller completed it now, with the variables as they are.
+    """
+
+    task: UserTask
+    business_id: str | None
+    form: Form | None
+    variables: Mapping[str, Any]
+    draft: Draft | None
+    comments: Sequence[Comment]
+    attachments: Sequence[Attachment]
+    delegation: Delegation | None
+    may_complete: Decision
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What became of a completion.
+
+    Attributes:
+        state: ``completed``; or ``approved``: it counts as one of several approvals, and the task waits for the others.
+        variables: what the task was completed with.
+        text: for the person.
+    """
+
+    state: Literal["completed", "approved"]
+    variables: Mapping[str, Any]
+    text: str
+
+
+class TaskWork(TaskAccess):
+    """List, look, claim, unclaim, complete."""
+
+    async def list(
+        self,
+        caller: Caller,
+        scope: Scope = "all",
+        *,
+        filter: Mapping[str, object] | None = None,
+        sort: str | Sequence[str] = ("due_date", "-priority"),
+        limit: int = 100,
+    ) -> Sequence[UserTask]:
+        """Tasks somebody may work on.
+
+        Args:
+            caller: who asks.
+            scope: ``mine`` is assigned to the caller; ``team`` is open for the caller's groups; ``all`` is both, and for a supervisor
+                everything.
+            filter: as for `Client.search_user_tasks`; tasks that are not over unless it names a state.
+            sort: fields, ``-field`` for descending.
+            limit: how many at most.
+        """
+        base: dict[str, object] = {"state": {"$in": list(ALIVE)}, **(filter or {})}
+        if caller.tenants is not None:
+            base["tenant_id"] = {"$in": sorted(caller.tenants)}
+        searches: list[dict[str, object]] = []
+        if scope == "all" and await self._supervises(caller):
+            searches.append(base)
+        else:
+            if scope in ("mine", "all"):
+                searches.append({**base, "assignee": caller.user})
+            if scope in ("team", "all"):
+                open_yet: dict[str, object] = {**base, "assignee": {"$exists": False}}
+                groups = sorted(await self._groups(caller))
+                searches += [{**open_yet, "candidate_group": {"$in": groups}}] if groups else []
+                searches.append({**open_yet, "candidate_user": caller.user})
+        found: dict[int, UserTask] = {}
+        for one in searches:
+            page = await self._client.search_user_tasks(one, sort, {"from": 0, "limit": limit})
+            found |= {task.key: task for task in page}
+        return _sorted(list(found.values()), sort)[:limit]
+
+    async def show(self, caller: Caller, key: int) -> TaskPage:
+        """A task and everything about it."""
+        task = await self._visible(caller, key)
+        variables = await self._variables(task)
+        asked = self._asked("complete", task.assignee or caller.user, task, variables, groups=await self._known_groups(caller, task))
+        return TaskPage(
+            task=task,
+            business_id=business_of(task),
+            form=await self._client.get_user_task_form(key),
+            variables=variables,
+            draft=await self._store.drafts.get(key, caller.user),
+            comments=await self._store.comments.of(key),
+            attachments=await self._store.attachments.of(key, task.process_instance_key),
+            delegation=await self._store.delegations.open_one(key),
+            may_complete=await self._desk.ask(asked),
+        )
+
+    async def explain(self, caller: Caller, key: int, user: str) -> tuple[Decision, Decision]:
+        """What the rules say if somebody were to have, and to complete, a task: every rule with its reason. Nothing is recorded."""
+        task = await self._visible(caller, key)
+        variables = await self._variables(task)
+        groups = await self._groups(caller) if caller.is_(user) and caller.groups is not None else None
+        first = await self._desk.ask(self._asked("assign", user, task, variables, groups=groups))
+        return first, await self._desk.ask(self._asked("complete", user, task, variables, groups=groups))
+
+    async def claim(self, caller: Caller, key: int) -> UserTask:
+        """Take a task that nobody has. Of two who try at once, one gets it, and the other is told who has it.
+
+        Raises:
+            TaskTaken: somebody else has it.
+            TaskClosed: it is over.
+            DutyDenied: a rule says no.
+            PermissionDenied: it is for others.
+        """
+        task = await self._open(caller, key)
+        if caller.is_(task.assignee):
+            return task
+        if task.assignee is not None:
+            raise TaskTaken(key, task.assignee)
+        if not await self._may_work(caller, task):
+            raise PermissionDenied(f"task {key} is for {', '.join(task.candidate_groups) or 'others'}")
+        await self._allow(self._asked("assign", caller.user, task, await self._variables(task), groups=caller.groups))
+        try:
+            await self._client.assign_user_task(key, caller.user, allow_override=False, action="claim")
+        except REFUSALS as error:
+            raise await self._why(caller, key, error) from error
+        await self._record("task.claimed", caller, task)
+        return await self._settled(caller, key, caller.user)
+
+    async def unclaim(self, caller: Caller, key: int) -> UserTask:
+        """Give a task back to its group; one that was delegated goes back to its owner."""
+        task = await self._mine(caller, key, or_supervisor=True)
+        delegation = await self._store.delegations.open_one(key)
+        try:
+            if delegation is not None:
+                await self._client.assign_user_task(key, delegation.owner, action="undelegate")
+            else:
+                await self._client.unassign_user_task(key)
+        except REFUSALS as error:
+            raise await self._why(caller, key, error) from error
+        if delegation is not None:
+            await self._store.delegations.settle(delegation.id, "WITHDRAWN", self._clock.now())
+        await self._record("task.unclaimed", caller, task, had=task.assignee)
+        return await self._settled(caller, key, delegation.owner if delegation is not None else None)
+
+    async def complete(
+        self, caller: Caller, key: int, variables: Mapping[str, Any] | None = None, *, action: str | None = None
+    ) -> Completion:
+        """Complete a task that the caller has.
+
+        Args:
+            caller: who completes it; must be its assignee.
+            key: the task.
+            variables: what was entered; checked against the task's form, if it has one.
+            action: handed to listeners, ``complete`` when not given.
+
+        Raises:
+            TaskTaken: somebody else has it.
+            TaskClosed: it is over: a second click, another tab, another person.
+            FormRejected: the entries do not fit the form; has the messages by field.
+            DutyDenied: a rule says no, here or in a task listener.
+            InvalidState: the task was delegated to the caller, who hands it back instead.
+        """
+        task = await self._mine(caller, key)
+        delegation = await self._store.delegations.open_one(key)
+        if delegation is not None and delegation.kind == "DELEGATED" and caller.is_(delegation.delegate):
+            raise InvalidState(f"task {key} is {delegation.owner}'s, who asked you to work on it: hand it back (resolve) when you are done")
+        seen = await self._variables(task)
+        form = await self._client.get_user_task_form(key)
+        result = await self._checked(task, form, seen, variables or {})
+        decision = await self._allow(self._asked("complete", caller.user, task, {**seen, **result}, groups=caller.groups))
+        if not decision.allowed:
+            return await self._approved(caller, task, result, decision)
+        try:
+            await self._client.complete_user_task(key, result, action=action)
+        except REFUSALS as error:
+            raise await self._why(caller, key, error) from error
+        now = self._clock.now()
+        await self._store.drafts.forget(key)
+        for one in await self._store.delegations.of([key]):
+            if one.state == "OPEN":
+                await self._store.delegations.settle(one.id, "RESOLVED", now)
+        evidence = {"formId": form.form_id, "formVersion": form.version} if form is not None else {}
+        await self._record("task.completed", caller, task, **evidence, shownSha256=digest(seen), enteredSha256=digest(result))
+        return Completion("completed", result, "completed")
+
+    async def _approved(self, caller: Caller, task: UserTask, result: Mapping[str, Any], decision: Decision) -> Completion:
+        """One approval of several: the task goes back to its group, where the next person finds it."""
+        await self._record("task.approved", caller, task, enteredSha256=digest(result))
+        try:
+            await self._client.unassign_user_task(task.key)
+        except REFUSALS as error:
+            raise await self._why(caller, task.key, error) from error
+        return Completion("approved", result, f"your approval is recorded; {decision.text}")
+
+    async def _checked(self, task: UserTask, form: Form | None, seen: Mapping[str, Any], entered: Mapping[str, Any]) -> dict[str, Any]:
+        if form is None:
+            return dict(entered)
+        model = read_form(form.schema, name=form.form_id)
+        files = await self._store.attachments.of(task.key, task.process_instance_key)
+        around = Surroundings(seen, self._feel, self._clock.now(), frozenset(one.id for one in files))
+        check = partial(check_submission, model, entered, around)
+        return await self._feel.run(check) if model.needs_feel else check()
+
+    async def _mine(self, caller: Caller, key: int, *, or_supervisor: bool = False) -> UserTask:
+        task = await self._open(caller, key)
+        if caller.is_(task.assignee) or (or_supervisor and task.assignee is not None and await self._supervises(caller)):
+            return task
+        if task.assignee is None:
+            raise InvalidState(f"nobody has task {key}: claim it first")
+        raise TaskTaken(key, task.assignee)
+
+    async def _known_groups(self, caller: Caller, task: UserTask) -> frozenset[str] | None:
+        return caller.groups if task.assignee is None or caller.is_(task.assignee) else None
+
+
+def digest(value: Any) -> str:
+    """A hash of data, the same for the same data: evidence of what was shown and entered without the data itself."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
+
+
+def _sorted(tasks: list[UserTask], sort: str | Sequence[str]) -> list[UserTask]:
+    from pydantic.alias_generators import to_snake
+
+    for name in reversed([sort] if isinstance(sort, str) else sort):
+        field, down = to_snake(name.removeprefix("-")), name.startswith("-")
+        # What has no date comes last, whichever way it is sorted.
+        having = [task for task in tasks if getattr(task, field, None) is not None]
+        lacking = [task for task in tasks if getattr(task, field, None) is None]
+        tasks = sorted(having, key=lambda task, field=field: getattr(task, field), reverse=down) + lacking
+    return tasks
