@@ -59,8 +59,10 @@ async def ours(address: str, job_type: str, ended: Ended, done: asyncio.Event) -
     """Our worker, as ``run_workers`` runs it."""
 
     class Counting(Client):
-        async def complete_job(self, job_key: int, variables: object = None, *, result: pb.JobResult | None = None) -> None:
-            await super().complete_job(job_key, variables, result=result)
+        async def complete_job(
+            self, job_key: int, variables: object = None, *, result: pb.JobResult | None = None, lease_token: str | None = None
+        ) -> None:
+            await super().complete_job(job_key, variables, result=result, lease_token=lease_token)
             ended()
 
     one = worker(job_type, max_running=RUNNING)(check)

@@ -64,6 +64,7 @@ class WorkerOverride(_Section):
     tenants: Names | None = Field(default=None, description="Whose jobs.")
     fetch_variables: Names | None = Field(default=None, description='Variables to fetch besides the parameters; "*" is all.')
     max_batch: int | None = Field(default=None, ge=1, description="How many jobs one request asks for at most.")
+    lease: bool | None = Field(default=None, description="Whether jobs are activated with a lease (8.10).")
 
 
 class WorkersSection(_Section):

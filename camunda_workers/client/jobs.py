@@ -73,6 +73,7 @@ class JobCommands(Commands):
         fetch_variables: Iterable[str] = (),
         request_timeout: timedelta = _SERVER_DEFAULT,
         tenant_ids: Iterable[str] | None = None,
+        with_lease: bool = False,
     ) -> list[pb.ActivatedJob]:
         """Fetch jobs; not repeated, because a poller asks again anyway.
 
@@ -84,6 +85,7 @@ class JobCommands(Commands):
             fetch_variables: the variables wanted; none means all.
             request_timeout: how long the gateway waits for a job; zero for its own default, negative to answer at once.
             tenant_ids: whose jobs; the settings' when not given.
+            with_lease: give each job a lease (8.10): from then on it is handed to workers that ask for leases only.
 
         Raises:
             EngineError: nothing could be fetched. Jobs that came before the call broke are returned instead.
@@ -96,6 +98,7 @@ class JobCommands(Commands):
             fetchVariable=list(fetch_variables),
             requestTimeout=milliseconds(request_timeout.total_seconds()),
             tenantIds=list(self.settings.tenant_ids if tenant_ids is None else tenant_ids),
+            withLease=with_lease,
         )
         seconds = request_timeout.total_seconds()
         hold = _LONG_POLL_DEFAULT if seconds == 0 else max(seconds, 0.0)
@@ -117,6 +120,7 @@ class JobCommands(Commands):
         timeout: timedelta,
         fetch_variables: Iterable[str] = (),
         tenant_ids: Iterable[str] | None = None,
+        with_lease: bool = False,
     ) -> AsyncGenerator[pb.ActivatedJob, None]:
         """Have jobs pushed as they appear, until the stream ends or is closed.
 
@@ -128,6 +132,7 @@ class JobCommands(Commands):
             timeout: after this the engine hands the job to another.
             fetch_variables: the variables wanted; none means all.
             tenant_ids: whose jobs; the settings' when not given.
+            with_lease: give each job a lease (8.10).
 
         Raises:
             EngineError: while iterating: the stream broke; open another.
@@ -138,25 +143,37 @@ class JobCommands(Commands):
             timeout=milliseconds(timeout.total_seconds()),
             fetchVariable=list(fetch_variables),
             tenantIds=list(self.settings.tenant_ids if tenant_ids is None else tenant_ids),
+            withLease=with_lease,
         )
         return self._gateway().stream("StreamActivatedJobs", request, pb.ActivatedJob, timeout=None)
 
-    async def complete_job(self, job_key: int, variables: object = None, *, result: pb.JobResult | None = None) -> None:
+    async def complete_job(
+        self, job_key: int, variables: object = None, *, result: pb.JobResult | None = None, lease_token: str | None = None
+    ) -> None:
         """Say that a job is done.
 
         Args:
             job_key: the job.
             variables: what it found out; becomes process variables.
             result: for listeners (denied, corrections) and ad-hoc sub-processes.
+            lease_token: the job's lease, if it was activated with one (8.10).
 
         Raises:
             NotFound: the job timed out and was done by another, or was cancelled; normal, and never answered with `fail_job`.
+            InvalidState: the job's lease is somebody else's by now; normal too.
         """
-        request = pb.CompleteJobRequest(jobKey=job_key, variables=to_json(variables), result=result)
+        request = pb.CompleteJobRequest(jobKey=job_key, variables=to_json(variables), result=result, jobLeaseToken=lease_token)
         await self._gateway().call("CompleteJob", request, pb.CompleteJobResponse, repeat=Repeat.ALWAYS)
 
     async def fail_job(
-        self, job_key: int, *, retries: int, message: str = "", back_off: timedelta = timedelta(0), variables: object = None
+        self,
+        job_key: int,
+        *,
+        retries: int,
+        message: str = "",
+        back_off: timedelta = timedelta(0),
+        variables: object = None,
+        lease_token: str | None = None,
     ) -> None:
         """Say that a job failed.
 
@@ -168,6 +185,7 @@ class JobCommands(Commands):
             message: for people; the incident's text.
             back_off: how long the engine waits before it hands the job out again.
             variables: set in the task's local scope.
+            lease_token: the job's lease, if it was activated with one (8.10).
         """
         request = pb.FailJobRequest(
             jobKey=job_key,
@@ -175,10 +193,13 @@ class JobCommands(Commands):
             errorMessage=message,
             retryBackOff=milliseconds(back_off.total_seconds()),
             variables=to_json(variables),
+            jobLeaseToken=lease_token,
         )
         await self._gateway().call("FailJob", request, pb.FailJobResponse, repeat=Repeat.IF_REFUSED)
 
-    async def throw_error(self, job_key: int, code: str, message: str = "", variables: object = None) -> None:
+    async def throw_error(
+        self, job_key: int, code: str, message: str = "", variables: object = None, *, lease_token: str | None = None
+    ) -> None:
         """End a job with a business error that the diagram catches.
 
         Args:
@@ -186,8 +207,11 @@ class JobCommands(Commands):
             code: the error code in the diagram.
             message: for people.
             variables: set in the scope of the error event that catches it.
+            lease_token: the job's lease, if it was activated with one (8.10).
         """
-        request = pb.ThrowErrorRequest(jobKey=job_key, errorCode=code, errorMessage=message, variables=to_json(variables))
+        request = pb.ThrowErrorRequest(
+            jobKey=job_key, errorCode=code, errorMessage=message, variables=to_json(variables), jobLeaseToken=lease_token
+        )
         await self._gateway().call("ThrowError", request, pb.ThrowErrorResponse, repeat=Repeat.ALWAYS)
 
     async def update_job_retries(self, job_key: int, retries: int) -> None:
@@ -195,7 +219,7 @@ class JobCommands(Commands):
         request = pb.UpdateJobRetriesRequest(jobKey=job_key, retries=retries)
         await self._gateway().call("UpdateJobRetries", request, pb.UpdateJobRetriesResponse, repeat=Repeat.ALWAYS)
 
-    async def update_job_timeout(self, job_key: int, timeout: timedelta) -> None:
+    async def update_job_timeout(self, job_key: int, timeout: timedelta, *, lease_token: str | None = None) -> None:
         """Let a job that is being worked on time out so long from now, and not when it was going to."""
-        request = pb.UpdateJobTimeoutRequest(jobKey=job_key, timeout=milliseconds(timeout.total_seconds()))
+        request = pb.UpdateJobTimeoutRequest(jobKey=job_key, timeout=milliseconds(timeout.total_seconds()), jobLeaseToken=lease_token)
         await self._gateway().call("UpdateJobTimeout", request, pb.UpdateJobTimeoutResponse, repeat=Repeat.ALWAYS)

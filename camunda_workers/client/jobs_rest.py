@@ -20,6 +20,9 @@ from camunda_workers.client.variables import to_jsonable
 from camunda_workers.errors import EngineFailure, NotSupported
 from camunda_workers.settings import ConnectionSettings
 
+LEASE_FIELDS = ("jobLeaseToken", "leaseToken")
+"""What the API calls a job's lease; the second is its name in the previews of 8.10. It goes back under the name it came with."""
+
 _LONG_POLL_DEFAULT = 10.0
 _SLACK = 10.0
 
@@ -35,6 +38,7 @@ class RestJobs:
     def __init__(self, rest: RestCalls, settings: ConnectionSettings) -> None:
         self._rest = rest
         self._settings = settings
+        self._lease_field = LEASE_FIELDS[0]
 
     async def activate_jobs(
         self,
@@ -46,6 +50,7 @@ class RestJobs:
         fetch_variables: Iterable[str] = (),
         request_timeout: timedelta = timedelta(0),
         tenant_ids: Iterable[str] | None = None,
+        with_lease: bool = False,
     ) -> list[pb.ActivatedJob]:
         """See `JobCommands.activate_jobs`."""
         seconds = request_timeout.total_seconds()
@@ -60,9 +65,14 @@ class RestJobs:
         }
         limit = (_LONG_POLL_DEFAULT if seconds == 0 else max(seconds, 0.0)) + _SLACK
         given = {name: value for name, value in body.items() if value != []}
+        if with_lease:
+            # Only when it is wanted: gateways before 8.10 refuse fields they do not know.
+            given["withLease"] = True
         answer = await self._rest.call("POST", "/jobs/activation", given, repeat=Repeat.NEVER, timeout=limit)
         try:
-            return [activated_job(job) for job in cast("Mapping[str, Any]", answer)["jobs"]]
+            jobs = cast("list[Mapping[str, Any]]", cast("Mapping[str, Any]", answer)["jobs"])
+            self._lease_field = next((name for job in jobs for name in LEASE_FIELDS if job.get(name)), self._lease_field)
+            return [activated_job(job) for job in jobs]
         except (LookupError, TypeError, ValueError) as error:
             raise EngineFailure(f"POST /jobs/activation: the engine's answer cannot be read: {error}") from error
 
@@ -74,43 +84,59 @@ class RestJobs:
         timeout: timedelta,
         fetch_variables: Iterable[str] = (),
         tenant_ids: Iterable[str] | None = None,
+        with_lease: bool = False,
     ) -> AsyncIterator[pb.ActivatedJob]:
         """Raises `NotSupported`: REST has no streams."""
         raise NotSupported("the REST API has no job streams: jobs are fetched by long polling")
         yield pb.ActivatedJob()
 
-    async def complete_job(self, job_key: int, variables: object = None, *, result: pb.JobResult | None = None) -> None:
+    def _leased(self, body: dict[str, Any], lease_token: str | None) -> dict[str, Any]:
+        return body if lease_token is None else body | {self._lease_field: lease_token}
+
+    async def complete_job(
+        self, job_key: int, variables: object = None, *, result: pb.JobResult | None = None, lease_token: str | None = None
+    ) -> None:
         """See `JobCommands.complete_job`."""
         body: dict[str, Any] = {"variables": to_jsonable(variables)}
         if result is not None:
             body["result"] = job_result(result)
-        await self._rest.call("POST", f"/jobs/{job_key:d}/completion", body, repeat=Repeat.ALWAYS)
+        await self._rest.call("POST", f"/jobs/{job_key:d}/completion", self._leased(body, lease_token), repeat=Repeat.ALWAYS)
 
     async def fail_job(
-        self, job_key: int, *, retries: int, message: str = "", back_off: timedelta = timedelta(0), variables: object = None
+        self,
+        job_key: int,
+        *,
+        retries: int,
+        message: str = "",
+        back_off: timedelta = timedelta(0),
+        variables: object = None,
+        lease_token: str | None = None,
     ) -> None:
         """See `JobCommands.fail_job`."""
-        body = {
+        body: dict[str, Any] = {
             "retries": retries,
             "errorMessage": message,
             "retryBackOff": milliseconds(back_off.total_seconds()),
             "variables": to_jsonable(variables),
         }
-        await self._rest.call("POST", f"/jobs/{job_key:d}/failure", body, repeat=Repeat.IF_REFUSED)
+        await self._rest.call("POST", f"/jobs/{job_key:d}/failure", self._leased(body, lease_token), repeat=Repeat.IF_REFUSED)
 
-    async def throw_error(self, job_key: int, code: str, message: str = "", variables: object = None) -> None:
+    async def throw_error(
+        self, job_key: int, code: str, message: str = "", variables: object = None, *, lease_token: str | None = None
+    ) -> None:
         """See `JobCommands.throw_error`."""
-        body = {"errorCode": code, "errorMessage": message, "variables": to_jsonable(variables)}
-        await self._rest.call("POST", f"/jobs/{job_key:d}/error", body, repeat=Repeat.ALWAYS)
+        body: dict[str, Any] = {"errorCode": code, "errorMessage": message, "variables": to_jsonable(variables)}
+        await self._rest.call("POST", f"/jobs/{job_key:d}/error", self._leased(body, lease_token), repeat=Repeat.ALWAYS)
 
     async def update_job_retries(self, job_key: int, retries: int) -> None:
         """See `JobCommands.update_job_retries`."""
         await self._rest.call("PATCH", f"/jobs/{job_key:d}", {"changeset": {"retries": retries}}, repeat=Repeat.ALWAYS)
 
-    async def update_job_timeout(self, job_key: int, timeout: timedelta) -> None:
+    async def update_job_timeout(self, job_key: int, timeout: timedelta, *, lease_token: str | None = None) -> None:
         """See `JobCommands.update_job_timeout`."""
         changes = {"timeout": milliseconds(timeout.total_seconds())}
-        await self._rest.call("PATCH", f"/jobs/{job_key:d}", {"changeset": changes}, repeat=Repeat.ALWAYS)
+        body = self._leased({"changeset": changes}, lease_token)
+        await self._rest.call("PATCH", f"/jobs/{job_key:d}", body, repeat=Repeat.ALWAYS)
 
 
 _NUMBERS = ("processInstanceKey", "processDefinitionKey", "elementInstanceKey", "processDefinitionVersion", "retries", "deadline")
@@ -134,6 +160,10 @@ def activated_job(job: Mapping[str, Any]) -> pb.ActivatedJob:
     # A kind that is newer than this package has a number that nobody knows, so that it counts as unknown.
     result.kind = cast("Any", pb.ActivatedJob.JobKind.Value(kind) if kind in kinds else 99)
     result.listenerEventType = cast("Any", pb.ActivatedJob.ListenerEventType.Value(event if event in events else "UNSPECIFIED"))
+    result.priority = int(job.get("priority") or 0)
+    result.businessId = str(job.get("businessId") or "")
+    if lease := next((job[name] for name in LEASE_FIELDS if job.get(name)), None):
+        result.jobLeaseToken = str(lease)
     task = job.get("userTask")
     if task:
         given = {name: value for name, value in cast("Mapping[str, Any]", task).items() if value is not None}

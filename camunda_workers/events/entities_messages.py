@@ -5,21 +5,24 @@ from __future__ import annotations
 from typing import Final
 
 from sqlalchemy import Text as SqlText
-from sqlalchemy import cast, func
+from sqlalchemy import cast, func, literal
 
-from camunda_workers.events.entities import DATE, INTEGER, KEY, TEXT
-from camunda_workers.events.filters import Field
-from camunda_workers.events.projections.definitions import requirements
+from camunda_workers.events.entities import DATE, INTEGER, KEY, NOTHING, TEXT
+from camunda_workers.events.filters import Field, Kind
+from camunda_workers.events.projections.definitions import processes, requirements
 from camunda_workers.events.projections.instances import process_instances
 from camunda_workers.events.projections.messages import correlated_messages, message_subscriptions
 from camunda_workers.events.search import Entity
 
-_i, _s, _c, _r = process_instances.c, message_subscriptions.c, correlated_messages.c, requirements.c
+_i, _d = process_instances.c, processes.c
+_s, _c, _r = message_subscriptions.c, correlated_messages.c, requirements.c
 
 MESSAGE_SUBSCRIPTION: Final = Entity(
     name="message subscription",
     key_field="messageSubscriptionKey",
-    source=message_subscriptions.outerjoin(process_instances, _i.key == _s.process_instance_key),
+    source=message_subscriptions.outerjoin(process_instances, _i.key == _s.process_instance_key).outerjoin(
+        processes, _d.key == _i.process_definition_key
+    ),
     fields={
         "messageSubscriptionKey": Field(_s.key, KEY),
         "processDefinitionId": Field(_s.bpmn_process_id, TEXT),
@@ -32,6 +35,12 @@ MESSAGE_SUBSCRIPTION: Final = Entity(
         "lastUpdatedDate": Field(_s.updated_at, DATE),
         "messageName": Field(_s.message_name, TEXT),
         "correlationKey": Field(_s.correlation_key, TEXT),
+        "messageSubscriptionType": Field(literal("PROCESS_EVENT"), TEXT),
+        "processDefinitionName": Field(_d.name, TEXT),
+        "processDefinitionVersion": Field(_i.version, INTEGER),
+        "toolName": Field(NOTHING, TEXT),
+        "toolProperties": Field(NOTHING, Kind.JSON, default={}),
+        "inboundConnectorType": Field(NOTHING, TEXT),
         "tenantId": Field(_s.tenant_id, TEXT),
     },
 )
@@ -53,6 +62,7 @@ CORRELATED_SUBSCRIPTION: Final = Entity(
         "processDefinitionKey": Field(func.coalesce(_c.process_definition_key, _i.process_definition_key), KEY),
         "processInstanceKey": Field(_c.process_instance_key, KEY),
         "rootProcessInstanceKey": Field(_i.root_process_instance_key, KEY),
+        "businessId": Field(_i.business_id, TEXT),
         "subscriptionKey": Field(_c.subscription_key, KEY),
         "tenantId": Field(_c.tenant_id, TEXT),
     },

@@ -12,7 +12,6 @@ from typing import Any, Self
 
 from sqlalchemy import Connection, func, select, text
 
-from camunda_workers.errors import ReadModelError
 from camunda_workers.events.chain.checkpoint import Head
 from camunda_workers.events.chain.tree import Tree
 from camunda_workers.events.database import Database
@@ -236,7 +235,13 @@ def instances_of(connection: Connection, business_id: str) -> list[int]:
     query = select(c.process_instance_key).where(
         c.business_id == business_id, c.process_instance_key.is_not(None), c.record_type == "EVENT", c.partition != FACTS_PARTITION
     )
-    found = list(connection.scalars(query.group_by(c.process_instance_key).order_by(func.min(c.position))))
+    return with_called(connection, list(connection.scalars(query.group_by(c.process_instance_key).order_by(func.min(c.position)))))
+
+
+def with_called(connection: Connection, keys: Collection[int]) -> list[int]:
+    """These process instances and all that they called, and those called."""
+    c = records.c
+    found = list(keys)
     for key in found:  # grows while it is walked: called instances call others
         children = connection.scalars(
             select(c.process_instance_key).where(c.parent_instance_key == key, c.record_type == "EVENT").order_by(c.position)
@@ -245,4 +250,4 @@ def instances_of(connection: Connection, business_id: str) -> list[int]:
     return found
 
 
-__all__ = ["DEFAULT_FILE", "FACTS_PARTITION", "EventLog", "ReadModelError", "instances_of"]
+__all__ = ["DEFAULT_FILE", "FACTS_PARTITION", "EventLog", "instances_of", "with_called"]

@@ -36,5 +36,6 @@ def input_shown(one: dict[str, Any]) -> Found:
 
 def rule_shown(one: dict[str, Any]) -> Found:
     given: list[dict[str, Any]] = one.get("evaluatedOutputs") or []
-    outputs = [{name: out.get(name) for name in ("outputId", "outputName", "outputValue")} for out in given]
-    return {"ruleId": one.get("ruleId"), "ruleIndex": one.get("ruleIndex"), "evaluatedOutputs": outputs}
+    rule = {"ruleId": one.get("ruleId"), "ruleIndex": one.get("ruleIndex")}
+    outputs = [{name: out.get(name) for name in ("outputId", "outputName", "outputValue")} | rule for out in given]
+    return rule | {"evaluatedOutputs": outputs}

@@ -14,7 +14,7 @@ from pydantic_core import from_json
 
 from camunda_workers.client.business_id import business_id_of
 from camunda_workers.client.proto import gateway_pb2 as pb
-from camunda_workers.errors import CamundaWorkersError, NotFound
+from camunda_workers.errors import CamundaWorkersError, InvalidState, NotFound
 from camunda_workers.worker.kinds import JobKind, ListenedUserTask, ListenerEvent, event_of, kind_of, user_task_of
 
 
@@ -43,6 +43,7 @@ class JobContext:
         self._gateway = gateway
         self._cancelled: str | None = None
         self._uses_retry = False
+        self._lease: str | None = job.jobLeaseToken or None
         # The engine's deadline is in the engine's time, which may be wrong or virtual. Whether a result is still worth sending is decided
         # by the time that passed here.
         self._expires = (time.monotonic() if received is None else received) + timeout.total_seconds()
@@ -147,7 +148,21 @@ class JobContext:
     @cached_property
     def business_id(self) -> str | None:
         """The case this job belongs to."""
-        return business_id_of(self._job.tags)
+        return self._job.businessId or business_id_of(self._job.tags)
+
+    @property
+    def priority(self) -> int:
+        """The job's priority; 0 before 8.10."""
+        return self._job.priority
+
+    @property
+    def lease_token(self) -> str | None:
+        """Proves that this try of the job is the current one; ``None`` without ``lease=True`` and before 8.10."""
+        return self._lease
+
+    def leased(self) -> dict[str, Any]:
+        """The lease as an argument of a command about this job; nothing without one."""
+        return {} if self._lease is None else {"lease_token": self._lease}
 
     @cached_property
     def user_task(self) -> ListenedUserTask | None:
@@ -178,12 +193,13 @@ class JobContext:
 
         Raises:
             NotFound: the job is no longer this worker's; `is_cancelled` says so from now on.
+            InvalidState: so is its lease.
             EngineError: the engine could not be asked.
         """
         started = time.monotonic()
         try:
-            await self._gateway.update_job_timeout(self.key, timeout)
-        except NotFound:
+            await self._gateway.update_job_timeout(self.key, timeout, **self.leased())
+        except (NotFound, InvalidState):
             self.cancel("the engine no longer has this job")
             raise
         self._expires = started + timeout.total_seconds()
@@ -199,9 +215,15 @@ class JobContext:
         """Seconds until the engine gives the job to someone else, by this machine's clock."""
         return self._expires - time.monotonic()
 
-    def renew(self, timeout: timedelta) -> None:
-        """Notes that the engine counts the timeout from now: it has delivered the job once more, to where it runs already."""
+    def renew(self, timeout: timedelta, lease_token: str | None = None) -> None:
+        """Notes that the engine counts the timeout from now: it has delivered the job once more, to where it runs already.
+
+        Args:
+            timeout: what it counts.
+            lease_token: the lease it came with this time; the one before is worth nothing any more.
+        """
         self._expires = time.monotonic() + timeout.total_seconds()
+        self._lease = lease_token or self._lease
 
     def cancel(self, reason: str, *, uses_retry: bool = False) -> None:
         """Marks the job as no longer wanted.

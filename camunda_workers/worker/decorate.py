@@ -36,6 +36,7 @@ class WorkerOptions(TypedDict, total=False):
     extend: bool
     longest: timedelta | None
     idempotent: bool
+    lease: bool
 
 
 class Worker(Generic[P, R]):
@@ -74,6 +75,7 @@ def worker(
     extend: bool = True,
     longest: timedelta | None = DEFAULT_LONGEST,
     idempotent: bool = False,
+    lease: bool = False,
     local_names: Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[P, R]], Worker[P, R]]:
     """Makes a function the worker for a job type.
@@ -97,6 +99,8 @@ def worker(
         extend: extend a running job's timeout before it ends, so that no one else is given the job.
         longest: a job that still runs after this is failed, so that one that hangs does not hold its place for ever; ``None`` is never.
         idempotent: store the outcome, so that a second delivery of the same work reports it and does not repeat the effect.
+        lease: have each try of a job marked by the engine (8.10), so that a late word about a superseded one is refused. For good: a job that had
+            a lease once goes to workers with leases only, so all workers of the type must have it.
         local_names: names that annotations may use; by default those visible where the function is decorated.
 
     Raises:
@@ -124,6 +128,7 @@ def worker(
             extend=extend,
             longest=longest,
             idempotent=idempotent,
+            lease=lease,
         )
         return Worker(function, definition)
 

@@ -57,6 +57,7 @@ class Definition:
         longest: after this a job that still runs is failed; ``None`` is never.
         idempotent: whether its outcome is stored, so that a second delivery does not repeat the effect.
         max_batch: how many jobs one request asks for at most; ``None`` is as many as there is room for.
+        lease: whether jobs are activated with a lease.
     """
 
     job_type: str
@@ -76,6 +77,7 @@ class Definition:
     longest: timedelta | None = None
     idempotent: bool = False
     max_batch: int | None = None
+    lease: bool = False
 
     @property
     def error_codes(self) -> frozenset[str]:
@@ -100,6 +102,7 @@ def define(
     extend: bool = True,
     longest: timedelta | None = None,
     idempotent: bool = False,
+    lease: bool = False,
 ) -> Definition:
     """Checks a worker and freezes what is known about it.
 
@@ -119,6 +122,7 @@ def define(
         extend: whether a running job's timeout is extended.
         longest: after this a job that still runs is failed.
         idempotent: whether its outcome is stored for a second delivery.
+        lease: whether jobs are activated with a lease.
 
     Raises:
         ConfigurationError: the worker cannot work as it is written; names the function and the fix.
@@ -155,6 +159,7 @@ def define(
         extend=extend,
         longest=longest,
         idempotent=idempotent,
+        lease=lease,
     )
 
 

@@ -26,6 +26,7 @@ class JobGateway(Protocol):
         fetch_variables: Sequence[str] = (),
         request_timeout: timedelta,
         tenant_ids: Sequence[str] | None = None,
+        with_lease: bool = False,
     ) -> Sequence[pb.ActivatedJob]:
         """Takes up to ``max_jobs`` jobs; waits up to ``request_timeout`` for the first one, not at all if it is negative."""
         ...
@@ -38,6 +39,7 @@ class JobGateway(Protocol):
         timeout: timedelta,
         fetch_variables: Sequence[str] = (),
         tenant_ids: Sequence[str] | None = None,
+        with_lease: bool = False,
     ) -> AsyncIterator[pb.ActivatedJob]:
         """Jobs as they are created; ends or raises when the stream breaks. Not taking the next one holds the engine back.
 
@@ -46,8 +48,20 @@ class JobGateway(Protocol):
         """
         ...
 
-    async def complete_job(self, job_key: int, variables: Mapping[str, Any] | None = None, *, result: pb.JobResult | None = None) -> None:
-        """Ends a job well."""
+    async def complete_job(
+        self,
+        job_key: int,
+        variables: Mapping[str, Any] | None = None,
+        *,
+        result: pb.JobResult | None = None,
+        lease_token: str | None = None,
+    ) -> None:
+        """Ends a job well.
+
+        Raises:
+            NotFound: the job is resolved already, or somebody else's.
+            InvalidState: so is its lease.
+        """
         ...
 
     async def fail_job(
@@ -58,15 +72,24 @@ class JobGateway(Protocol):
         message: str = "",
         back_off: timedelta = timedelta(0),
         variables: Mapping[str, Any] | None = None,
+        lease_token: str | None = None,
     ) -> None:
         """Ends this try of a job; no retries left raises an incident."""
         ...
 
-    async def throw_error(self, job_key: int, code: str, message: str = "", variables: Mapping[str, Any] | None = None) -> None:
+    async def throw_error(
+        self,
+        job_key: int,
+        code: str,
+        message: str = "",
+        variables: Mapping[str, Any] | None = None,
+        *,
+        lease_token: str | None = None,
+    ) -> None:
         """Ends a job with a BPMN error."""
         ...
 
-    async def update_job_timeout(self, job_key: int, timeout: timedelta) -> None:
+    async def update_job_timeout(self, job_key: int, timeout: timedelta, *, lease_token: str | None = None) -> None:
         """Sets a running job's timeout, counted from now."""
         ...
 
@@ -77,4 +100,6 @@ def activation_options(definition: Definition, worker: str) -> dict[str, Any]:
     if definition.tenant_ids:
         # Otherwise the client's own.
         options["tenant_ids"] = definition.tenant_ids
+    if definition.lease:
+        options["with_lease"] = True
     return options

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from camunda_workers.errors import CamundaWorkersError, NotFound
+from camunda_workers.errors import CamundaWorkersError, InvalidState, NotFound
 from camunda_workers.worker.context import JobContext
 from camunda_workers.worker.definition import Definition
 from camunda_workers.worker.stats import WorkerStats
@@ -86,7 +86,7 @@ class Heartbeat:
             async with asyncio.timeout(max(context.remaining(), 0.01)):
                 await context.extend(self._definition.timeout)
             self._stats.extended += 1
-        except NotFound as error:
+        except (NotFound, InvalidState) as error:
             # It is cancelled from now on, so this is said once.
             job.taken_away = True
             _log.warning("job.taken_away", **context.log_keys(), reason=str(error))

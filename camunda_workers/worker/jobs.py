@@ -83,6 +83,7 @@ class Jobs:
         self._stats = stats
         self._running: dict[asyncio.Task[None], _Running] = {}
         self._by_key: dict[int, _Running] = {}
+        self._expects_lease = definition.lease
         self._heartbeat = Heartbeat(definition, self._working, stats)
         # Asked once and not for every job.
         self._tells_all: bool = _log.is_enabled_for(_DEBUG)
@@ -98,12 +99,16 @@ class Jobs:
         if (first := self._by_key.get(job.key)) is not None and not first.goes_back:
             # The engine thinks that the first try is lost. It is not: it goes on, with the time that the engine has just granted.
             self._stats.duplicates += 1
-            first.context.renew(self._definition.timeout)
+            first.context.renew(self._definition.timeout, job.jobLeaseToken)
             _log.warning("job.duplicate", **first.context.log_keys())
             self._slots.give_back()
             return
         now = time.monotonic()
         context = JobContext(job, gateway=self._gateway, timeout=self._definition.timeout, received=received)
+        if self._expects_lease and context.lease_token is None:
+            # Said once: the engine, or a part of one that is being upgraded, is older than 8.10. Jobs are done as without.
+            self._expects_lease = False
+            _log.warning("worker.no_lease", job_type=self._definition.job_type, reason="the engine gave none: leases came with 8.10")
         if received is not None and context.remaining() <= 0:
             self._stats.expired += 1
             _log.warning("job.expired", **context.log_keys(), waited=round(now - received, 2))

@@ -69,7 +69,7 @@ def applied(definition: Definition, override: WorkerOverride | None) -> Definiti
     if override.enabled is False:
         return None
     given = _given(override)
-    same = ("max_running", "timeout", "longest", "stream", "extend", "max_batch")
+    same = ("max_running", "timeout", "longest", "stream", "extend", "max_batch", "lease")
     changes: dict[str, Any] = {name: given[name] for name in same if name in given}
     if override.tenants is not None:
         changes["tenant_ids"] = override.tenants

@@ -95,7 +95,7 @@ class Reporter:
             attempt += 1
             try:
                 # Sent at least once even after the deadline: the engine still takes it if nobody else has the job yet.
-                await self._send(context.key, report)
+                await self._send(context, report)
             except (NotFound, InvalidState) as error:
                 return Sent.ALREADY_RESOLVED, str(error)
             except asyncio.CancelledError:
@@ -129,8 +129,10 @@ class Reporter:
                 raise
             _forgive()
 
-    async def _send(self, job_key: int, report: Report) -> None:
+    async def _send(self, context: JobContext, report: Report) -> None:
         outcome = report.outcome
+        # Asked anew each time: a job that was delivered once more while it ran has a new lease.
+        job_key, lease = context.key, context.leased()
         match outcome:
             case Completed():
                 match outcome.result:
@@ -142,16 +144,21 @@ class Reporter:
                         result = ad_hoc(outcome.result)
                     case _:
                         assert_never(outcome.result)
-                await self._gateway.complete_job(job_key, report.variables, result=result)
+                await self._gateway.complete_job(job_key, report.variables, result=result, **lease)
             case Failed():
                 await self._gateway.fail_job(
-                    job_key, retries=outcome.retries, message=outcome.message, back_off=outcome.back_off, variables=report.variables
+                    job_key,
+                    retries=outcome.retries,
+                    message=outcome.message,
+                    back_off=outcome.back_off,
+                    variables=report.variables,
+                    **lease,
                 )
             case Bpmn():
-                await self._gateway.throw_error(job_key, outcome.code, outcome.message, report.variables)
+                await self._gateway.throw_error(job_key, outcome.code, outcome.message, report.variables, **lease)
             case Denied():
                 result = pb.JobResult(type="userTask", denied=True, deniedReason=outcome.reason)
-                await self._gateway.complete_job(job_key, None, result=result)
+                await self._gateway.complete_job(job_key, None, result=result, **lease)
             case _:
                 assert_never(outcome)
 

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from camunda_workers.client.proto import gateway_pb2 as pb
-from camunda_workers.errors import EngineError, NotFound
+from camunda_workers.errors import EngineError, InvalidState, NotFound
 from camunda_workers.worker import JobGateway
 
 
@@ -141,6 +141,7 @@ class JobEngine:
         fetch_variables: Sequence[str] = (),
         request_timeout: timedelta,
         tenant_ids: Sequence[str] | None = None,
+        with_lease: bool = False,
     ) -> Sequence[pb.ActivatedJob]:
         """Long polling."""
         self.asked.append(Asked(type, worker, max_jobs, tuple(fetch_variables), request_timeout, tuple(tenant_ids or ())))
@@ -165,6 +166,7 @@ class JobEngine:
         timeout: timedelta,
         fetch_variables: Sequence[str] = (),
         tenant_ids: Sequence[str] | None = None,
+        with_lease: bool = False,
     ) -> AsyncIterator[pb.ActivatedJob]:
         """Pushes jobs; what is unread when the stream ends goes back."""
         self._answer("stream_jobs")
@@ -184,8 +186,16 @@ class JobEngine:
                     self._queues[type].append(left)
                     self._more.set()
 
-    async def complete_job(self, job_key: int, variables: Mapping[str, Any] | None = None, *, result: pb.JobResult | None = None) -> None:
+    async def complete_job(
+        self,
+        job_key: int,
+        variables: Mapping[str, Any] | None = None,
+        *,
+        result: pb.JobResult | None = None,
+        lease_token: str | None = None,
+    ) -> None:
         """Ends a job well."""
+        self._fence(job_key, lease_token)
         await self._end("complete_job", Ended("complete", job_key, dict(variables or {}), result=result))
 
     async def fail_job(
@@ -196,18 +206,35 @@ class JobEngine:
         message: str = "",
         back_off: timedelta = timedelta(0),
         variables: Mapping[str, Any] | None = None,
+        lease_token: str | None = None,
     ) -> None:
         """Ends a try."""
+        self._fence(job_key, lease_token)
         await self._end("fail_job", Ended("fail", job_key, dict(variables or {}), retries, message, back_off))
 
-    async def throw_error(self, job_key: int, code: str, message: str = "", variables: Mapping[str, Any] | None = None) -> None:
+    async def throw_error(
+        self,
+        job_key: int,
+        code: str,
+        message: str = "",
+        variables: Mapping[str, Any] | None = None,
+        *,
+        lease_token: str | None = None,
+    ) -> None:
         """Ends a job with a BPMN error."""
+        self._fence(job_key, lease_token)
         await self._end("throw_error", Ended("throw", job_key, dict(variables or {}), message=message, code=code))
 
-    async def update_job_timeout(self, job_key: int, timeout: timedelta) -> None:
+    async def update_job_timeout(self, job_key: int, timeout: timedelta, *, lease_token: str | None = None) -> None:
         """Extends a job."""
         self._answer("update_job_timeout")
         self.extended.append((job_key, timeout))
+
+    def _fence(self, job_key: int, lease_token: str | None) -> None:
+        # As the engine: a job that was activated with a lease takes no word without the same one.
+        job = self.active.get(job_key)
+        if job is not None and job.jobLeaseToken and job.jobLeaseToken != lease_token:
+            raise InvalidState(f"the lease of job {job_key} does not match")
 
     async def _end(self, call: str, ended: Ended) -> None:
         self.attempts[call] += 1

@@ -61,8 +61,10 @@ async def main(options: Options) -> None:
     running = 0
 
     class Noting(Client):
-        async def complete_job(self, job_key: int, variables: object = None, *, result: pb.JobResult | None = None) -> None:
-            await super().complete_job(job_key, variables, result=result)
+        async def complete_job(
+            self, job_key: int, variables: object = None, *, result: pb.JobResult | None = None, lease_token: str | None = None
+        ) -> None:
+            await super().complete_job(job_key, variables, result=result, lease_token=lease_token)
             if (key := keys.pop(job_key, None)) is not None:
                 ledger.acknowledged(key)
 

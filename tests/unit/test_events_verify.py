@@ -16,6 +16,7 @@ import pytest
 
 from camunda_workers.errors import NotFound, ReadModelError
 from camunda_workers.events import EventLog, ReadModel, parse_record
+from camunda_workers.events.chain import sealing
 from camunda_workers.events.chain import verify as verifying
 from camunda_workers.events.chain.checkpoint import Checkpoint, open_checkpoint
 from camunda_workers.events.chain.erase import erase, plan_erasure
@@ -24,6 +25,7 @@ from camunda_workers.events.chain.note import Signer
 from camunda_workers.events.chain.verify import Report, verify_log
 from camunda_workers.events.export.proofs import export_log
 from camunda_workers.events.facts import Fact, FactKind, Facts
+from camunda_workers.events.schema import RECORD_COLUMNS
 from tests.support.recorded import changed, recorded
 
 SIGNER = Signer("example.org/log", bytes(range(32)))
@@ -53,7 +55,9 @@ class Kept:
 
 
 @pytest.fixture
-async def kept(tmp_path: Path) -> Kept:
+async def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kept:
+    # Whoever writes the log anew has its salts.
+    monkeypatch.setattr(sealing.os, "urandom", bytes)
     path = tmp_path / "events.db"
     async with EventLog.open(path) as log:
         notary = Notary(log, SIGNER)
@@ -74,7 +78,7 @@ async def test_a_log_that_nobody_touched(kept: Kept) -> None:
     assert report.erased == 0
 
 
-@pytest.mark.parametrize("place", [0, 5, 255, 256, 511, 800, 1100])
+@pytest.mark.parametrize("place", [0, 5, 255, 256, 511, 800, 1010])
 @pytest.mark.parametrize("column", ["json", "timestamp", "intent", "key", "element_id", "business_id", "position"])
 async def test_one_bit_of_any_column(kept: Kept, place: int, column: str) -> None:
     flipped = {
@@ -150,7 +154,7 @@ async def test_a_record_altered_by_somebody_who_knows_how(kept: Kept) -> None:
     assert (await kept.verified()).good
     problems = (await kept.verified(trusted=True)).problems
     assert [problem.what for problem in problems] == [
-        "a record from 0 to 999 was altered, and its hashes with it: they are not what was signed at size 1000"
+        "a record from 700 to 999 was altered, and its hashes with it: they are not what was signed at size 1000"
     ]
     lines[30] = changed(lines[30], timestamp=1)
     await rewritten(kept, lines, 1)
@@ -158,14 +162,14 @@ async def test_a_record_altered_by_somebody_who_knows_how(kept: Kept) -> None:
 
 
 async def test_a_stored_hash_altered(kept: Kept) -> None:
-    kept.tamper("UPDATE tiles SET hashes = x'00' || substr(hashes, 2) WHERE level = 0 AND number = 1")
+    kept.tamper("UPDATE tiles SET hashes = CAST(x'00' || substr(hashes, 2) AS BLOB) WHERE level = 0 AND number = 1")
     report = await kept.verified()
     assert report.problems[0].seq in {0, 256}
     assert any("the stored hash of record 256 was altered; the record itself is as it was written" in one.what for one in report.problems)
 
 
 async def test_a_chain_altered(kept: Kept) -> None:
-    kept.tamper("UPDATE tiles SET chains = replace(chains, '1 256 ', '1 255 ') WHERE level = 0 AND number = 0")
+    kept.tamper("UPDATE tiles SET chains = CAST(replace(chains, '1 256 ', '1 255 ') AS BLOB) WHERE level = 0 AND number = 0")
     assert (await kept.verified()).problems[0].what == "partition 1: its chain is not the one that was kept behind record 255"
 
 
@@ -180,8 +184,9 @@ async def test_a_checkpoint_altered(kept: Kept) -> None:
 
 
 async def test_a_record_put_behind_the_end(kept: Kept) -> None:
+    columns = ", ".join(name for name in RECORD_COLUMNS if name not in {"seq", "position"})
     kept.tamper(
-        f"INSERT INTO records SELECT seq + 1, partition, position + 1, timestamp, record_type, value_type, intent, key, process_instance_key, parent_instance_key, element_id, business_id, sealed, json FROM records WHERE seq = {len(LINES)}"
+        f"INSERT INTO records (seq, position, {columns}) SELECT seq + 1, position + 1, {columns} FROM records WHERE seq = {len(LINES)}"
     )
     assert "not part of the tree" in (await kept.verified()).problems[0].what
 
@@ -216,8 +221,8 @@ async def test_side_by_side_finds_the_same(kept: Kept, monkeypatch: pytest.Monke
     monkeypatch.setattr(verifying, "_WORTH_PROCESSES", 0)
     monkeypatch.setattr(verifying, "PORTION", 512)
     assert (await kept.verified()).records == len(LINES) + 1
-    kept.tamper("UPDATE records SET key = key + 1 WHERE seq = 1040")
-    assert (await kept.verified()).problems[0].seq == 1040
+    kept.tamper("UPDATE records SET key = key + 1 WHERE seq = 1010")
+    assert (await kept.verified()).problems[0].seq == 1010
 
 
 async def test_a_log_without_records(tmp_path: Path) -> None:
@@ -300,7 +305,7 @@ async def test_a_case_is_erased_and_the_log_still_verifies(tmp_path: Path, subje
         assert files_with(path, b"ada@example.org")
 
         plan = await plan_erasure(log, subject)
-        assert plan.instances[0] == 2251799813685255
+        assert 2251799813685255 in plan.instances
         assert await erase(log, plan, reason="asked for it", by="privacy officer") == len(plan.contents) > 50
         await model.rebuild()
 
@@ -309,7 +314,7 @@ async def test_a_case_is_erased_and_the_log_still_verifies(tmp_path: Path, subje
         assert report.erased == len(plan.contents)
         after = [record async for record in log.records()]
         assert [one.position for one in after] == [one.position for one in before]
-        assert not any("ada@example.org" in one.text for one in after)
+        assert [(one.value_type, one.intent, one.position) for one in after if "ada@example.org" in one.text] == []
         claim = next(one for one in after if one.value_type == "VARIABLE" and one.value["name"] == "claim")
         assert claim.value["value"] == '"(erased)"'
         facts = [one async for one in log.records(partition=0)]

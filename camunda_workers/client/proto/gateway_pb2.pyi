@@ -8,21 +8,23 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class StreamActivatedJobsRequest(_message.Message):
-    __slots__ = ("type", "worker", "timeout", "fetchVariable", "tenantIds")
+    __slots__ = ("type", "worker", "timeout", "fetchVariable", "tenantIds", "withLease")
     TYPE_FIELD_NUMBER: _ClassVar[int]
     WORKER_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     FETCHVARIABLE_FIELD_NUMBER: _ClassVar[int]
     TENANTIDS_FIELD_NUMBER: _ClassVar[int]
+    WITHLEASE_FIELD_NUMBER: _ClassVar[int]
     type: str
     worker: str
     timeout: int
     fetchVariable: _containers.RepeatedScalarFieldContainer[str]
     tenantIds: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, type: _Optional[str] = ..., worker: _Optional[str] = ..., timeout: _Optional[int] = ..., fetchVariable: _Optional[_Iterable[str]] = ..., tenantIds: _Optional[_Iterable[str]] = ...) -> None: ...
+    withLease: bool
+    def __init__(self, type: _Optional[str] = ..., worker: _Optional[str] = ..., timeout: _Optional[int] = ..., fetchVariable: _Optional[_Iterable[str]] = ..., tenantIds: _Optional[_Iterable[str]] = ..., withLease: _Optional[bool] = ...) -> None: ...
 
 class ActivateJobsRequest(_message.Message):
-    __slots__ = ("type", "worker", "timeout", "maxJobsToActivate", "fetchVariable", "requestTimeout", "tenantIds")
+    __slots__ = ("type", "worker", "timeout", "maxJobsToActivate", "fetchVariable", "requestTimeout", "tenantIds", "withLease")
     TYPE_FIELD_NUMBER: _ClassVar[int]
     WORKER_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_FIELD_NUMBER: _ClassVar[int]
@@ -30,6 +32,7 @@ class ActivateJobsRequest(_message.Message):
     FETCHVARIABLE_FIELD_NUMBER: _ClassVar[int]
     REQUESTTIMEOUT_FIELD_NUMBER: _ClassVar[int]
     TENANTIDS_FIELD_NUMBER: _ClassVar[int]
+    WITHLEASE_FIELD_NUMBER: _ClassVar[int]
     type: str
     worker: str
     timeout: int
@@ -37,7 +40,8 @@ class ActivateJobsRequest(_message.Message):
     fetchVariable: _containers.RepeatedScalarFieldContainer[str]
     requestTimeout: int
     tenantIds: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, type: _Optional[str] = ..., worker: _Optional[str] = ..., timeout: _Optional[int] = ..., maxJobsToActivate: _Optional[int] = ..., fetchVariable: _Optional[_Iterable[str]] = ..., requestTimeout: _Optional[int] = ..., tenantIds: _Optional[_Iterable[str]] = ...) -> None: ...
+    withLease: bool
+    def __init__(self, type: _Optional[str] = ..., worker: _Optional[str] = ..., timeout: _Optional[int] = ..., maxJobsToActivate: _Optional[int] = ..., fetchVariable: _Optional[_Iterable[str]] = ..., requestTimeout: _Optional[int] = ..., tenantIds: _Optional[_Iterable[str]] = ..., withLease: _Optional[bool] = ...) -> None: ...
 
 class ActivateJobsResponse(_message.Message):
     __slots__ = ("jobs",)
@@ -46,7 +50,7 @@ class ActivateJobsResponse(_message.Message):
     def __init__(self, jobs: _Optional[_Iterable[_Union[ActivatedJob, _Mapping]]] = ...) -> None: ...
 
 class ActivatedJob(_message.Message):
-    __slots__ = ("key", "type", "processInstanceKey", "bpmnProcessId", "processDefinitionVersion", "processDefinitionKey", "elementId", "elementInstanceKey", "customHeaders", "worker", "retries", "deadline", "variables", "tenantId", "userTask", "kind", "listenerEventType", "tags")
+    __slots__ = ("key", "type", "processInstanceKey", "bpmnProcessId", "processDefinitionVersion", "processDefinitionKey", "elementId", "elementInstanceKey", "customHeaders", "worker", "retries", "deadline", "variables", "tenantId", "userTask", "kind", "listenerEventType", "tags", "priority", "businessId", "jobLeaseToken")
     class JobKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         BPMN_ELEMENT: _ClassVar[ActivatedJob.JobKind]
@@ -93,6 +97,9 @@ class ActivatedJob(_message.Message):
     KIND_FIELD_NUMBER: _ClassVar[int]
     LISTENEREVENTTYPE_FIELD_NUMBER: _ClassVar[int]
     TAGS_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    BUSINESSID_FIELD_NUMBER: _ClassVar[int]
+    JOBLEASETOKEN_FIELD_NUMBER: _ClassVar[int]
     key: int
     type: str
     processInstanceKey: int
@@ -111,7 +118,10 @@ class ActivatedJob(_message.Message):
     kind: ActivatedJob.JobKind
     listenerEventType: ActivatedJob.ListenerEventType
     tags: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, key: _Optional[int] = ..., type: _Optional[str] = ..., processInstanceKey: _Optional[int] = ..., bpmnProcessId: _Optional[str] = ..., processDefinitionVersion: _Optional[int] = ..., processDefinitionKey: _Optional[int] = ..., elementId: _Optional[str] = ..., elementInstanceKey: _Optional[int] = ..., customHeaders: _Optional[str] = ..., worker: _Optional[str] = ..., retries: _Optional[int] = ..., deadline: _Optional[int] = ..., variables: _Optional[str] = ..., tenantId: _Optional[str] = ..., userTask: _Optional[_Union[UserTaskProperties, _Mapping]] = ..., kind: _Optional[_Union[ActivatedJob.JobKind, str]] = ..., listenerEventType: _Optional[_Union[ActivatedJob.ListenerEventType, str]] = ..., tags: _Optional[_Iterable[str]] = ...) -> None: ...
+    priority: int
+    businessId: str
+    jobLeaseToken: str
+    def __init__(self, key: _Optional[int] = ..., type: _Optional[str] = ..., processInstanceKey: _Optional[int] = ..., bpmnProcessId: _Optional[str] = ..., processDefinitionVersion: _Optional[int] = ..., processDefinitionKey: _Optional[int] = ..., elementId: _Optional[str] = ..., elementInstanceKey: _Optional[int] = ..., customHeaders: _Optional[str] = ..., worker: _Optional[str] = ..., retries: _Optional[int] = ..., deadline: _Optional[int] = ..., variables: _Optional[str] = ..., tenantId: _Optional[str] = ..., userTask: _Optional[_Union[UserTaskProperties, _Mapping]] = ..., kind: _Optional[_Union[ActivatedJob.JobKind, str]] = ..., listenerEventType: _Optional[_Union[ActivatedJob.ListenerEventType, str]] = ..., tags: _Optional[_Iterable[str]] = ..., priority: _Optional[int] = ..., businessId: _Optional[str] = ..., jobLeaseToken: _Optional[str] = ...) -> None: ...
 
 class UserTaskProperties(_message.Message):
     __slots__ = ("action", "assignee", "candidateGroups", "candidateUsers", "changedAttributes", "dueDate", "followUpDate", "formKey", "priority", "userTaskKey")
@@ -150,14 +160,16 @@ class CancelProcessInstanceResponse(_message.Message):
     def __init__(self) -> None: ...
 
 class CompleteJobRequest(_message.Message):
-    __slots__ = ("jobKey", "variables", "result")
+    __slots__ = ("jobKey", "variables", "result", "jobLeaseToken")
     JOBKEY_FIELD_NUMBER: _ClassVar[int]
     VARIABLES_FIELD_NUMBER: _ClassVar[int]
     RESULT_FIELD_NUMBER: _ClassVar[int]
+    JOBLEASETOKEN_FIELD_NUMBER: _ClassVar[int]
     jobKey: int
     variables: str
     result: JobResult
-    def __init__(self, jobKey: _Optional[int] = ..., variables: _Optional[str] = ..., result: _Optional[_Union[JobResult, _Mapping]] = ...) -> None: ...
+    jobLeaseToken: str
+    def __init__(self, jobKey: _Optional[int] = ..., variables: _Optional[str] = ..., result: _Optional[_Union[JobResult, _Mapping]] = ..., jobLeaseToken: _Optional[str] = ...) -> None: ...
 
 class JobResult(_message.Message):
     __slots__ = ("denied", "corrections", "deniedReason", "type", "activateElements", "isCompletionConditionFulfilled", "isCancelRemainingInstances")
@@ -514,34 +526,38 @@ class FormMetadata(_message.Message):
     def __init__(self, formId: _Optional[str] = ..., version: _Optional[int] = ..., formKey: _Optional[int] = ..., resourceName: _Optional[str] = ..., tenantId: _Optional[str] = ...) -> None: ...
 
 class FailJobRequest(_message.Message):
-    __slots__ = ("jobKey", "retries", "errorMessage", "retryBackOff", "variables")
+    __slots__ = ("jobKey", "retries", "errorMessage", "retryBackOff", "variables", "jobLeaseToken")
     JOBKEY_FIELD_NUMBER: _ClassVar[int]
     RETRIES_FIELD_NUMBER: _ClassVar[int]
     ERRORMESSAGE_FIELD_NUMBER: _ClassVar[int]
     RETRYBACKOFF_FIELD_NUMBER: _ClassVar[int]
     VARIABLES_FIELD_NUMBER: _ClassVar[int]
+    JOBLEASETOKEN_FIELD_NUMBER: _ClassVar[int]
     jobKey: int
     retries: int
     errorMessage: str
     retryBackOff: int
     variables: str
-    def __init__(self, jobKey: _Optional[int] = ..., retries: _Optional[int] = ..., errorMessage: _Optional[str] = ..., retryBackOff: _Optional[int] = ..., variables: _Optional[str] = ...) -> None: ...
+    jobLeaseToken: str
+    def __init__(self, jobKey: _Optional[int] = ..., retries: _Optional[int] = ..., errorMessage: _Optional[str] = ..., retryBackOff: _Optional[int] = ..., variables: _Optional[str] = ..., jobLeaseToken: _Optional[str] = ...) -> None: ...
 
 class FailJobResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
 class ThrowErrorRequest(_message.Message):
-    __slots__ = ("jobKey", "errorCode", "errorMessage", "variables")
+    __slots__ = ("jobKey", "errorCode", "errorMessage", "variables", "jobLeaseToken")
     JOBKEY_FIELD_NUMBER: _ClassVar[int]
     ERRORCODE_FIELD_NUMBER: _ClassVar[int]
     ERRORMESSAGE_FIELD_NUMBER: _ClassVar[int]
     VARIABLES_FIELD_NUMBER: _ClassVar[int]
+    JOBLEASETOKEN_FIELD_NUMBER: _ClassVar[int]
     jobKey: int
     errorCode: str
     errorMessage: str
     variables: str
-    def __init__(self, jobKey: _Optional[int] = ..., errorCode: _Optional[str] = ..., errorMessage: _Optional[str] = ..., variables: _Optional[str] = ...) -> None: ...
+    jobLeaseToken: str
+    def __init__(self, jobKey: _Optional[int] = ..., errorCode: _Optional[str] = ..., errorMessage: _Optional[str] = ..., variables: _Optional[str] = ..., jobLeaseToken: _Optional[str] = ...) -> None: ...
 
 class ThrowErrorResponse(_message.Message):
     __slots__ = ()
@@ -642,28 +658,32 @@ class Partition(_message.Message):
     def __init__(self, partitionId: _Optional[int] = ..., role: _Optional[_Union[Partition.PartitionBrokerRole, str]] = ..., health: _Optional[_Union[Partition.PartitionBrokerHealth, str]] = ...) -> None: ...
 
 class UpdateJobRetriesRequest(_message.Message):
-    __slots__ = ("jobKey", "retries", "operationReference")
+    __slots__ = ("jobKey", "retries", "operationReference", "jobLeaseToken")
     JOBKEY_FIELD_NUMBER: _ClassVar[int]
     RETRIES_FIELD_NUMBER: _ClassVar[int]
     OPERATIONREFERENCE_FIELD_NUMBER: _ClassVar[int]
+    JOBLEASETOKEN_FIELD_NUMBER: _ClassVar[int]
     jobKey: int
     retries: int
     operationReference: int
-    def __init__(self, jobKey: _Optional[int] = ..., retries: _Optional[int] = ..., operationReference: _Optional[int] = ...) -> None: ...
+    jobLeaseToken: str
+    def __init__(self, jobKey: _Optional[int] = ..., retries: _Optional[int] = ..., operationReference: _Optional[int] = ..., jobLeaseToken: _Optional[str] = ...) -> None: ...
 
 class UpdateJobRetriesResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
 class UpdateJobTimeoutRequest(_message.Message):
-    __slots__ = ("jobKey", "timeout", "operationReference")
+    __slots__ = ("jobKey", "timeout", "operationReference", "jobLeaseToken")
     JOBKEY_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     OPERATIONREFERENCE_FIELD_NUMBER: _ClassVar[int]
+    JOBLEASETOKEN_FIELD_NUMBER: _ClassVar[int]
     jobKey: int
     timeout: int
     operationReference: int
-    def __init__(self, jobKey: _Optional[int] = ..., timeout: _Optional[int] = ..., operationReference: _Optional[int] = ...) -> None: ...
+    jobLeaseToken: str
+    def __init__(self, jobKey: _Optional[int] = ..., timeout: _Optional[int] = ..., operationReference: _Optional[int] = ..., jobLeaseToken: _Optional[str] = ...) -> None: ...
 
 class UpdateJobTimeoutResponse(_message.Message):
     __slots__ = ()

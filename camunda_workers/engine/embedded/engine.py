@@ -188,6 +188,8 @@ class EmbeddedEngine:
         from camunda_workers.engine.embedded.java import in_java_thread
 
         await in_java_thread(wired.close)
+        if self._outbox is not None:
+            self._outbox.close()
         _open.discard(self)
 
     async def __aenter__(self) -> Self:

@@ -32,12 +32,19 @@ def _bell_class() -> Any:
         def run(self) -> None:
             self._ring()
 
+        def silence(self) -> None:
+            """Let go of what it calls: no garbage collector sees a circle that goes through both heaps."""
+            self._ring = _nothing
+
     return Bell
 
 
-def bell(loop: asyncio.AbstractEventLoop, wake: Callable[[], None]) -> Any:
-    """Return a Java ``Runnable`` that has ``wake`` called in the event loop."""
+def _nothing() -> None:
+    return
 
+
+def bell(loop: asyncio.AbstractEventLoop, wake: Callable[[], None]) -> Any:
+    """Return a Java ``Runnable`` that has ``wake`` called in the event loop, until it is told ``silence()``."""
     return _bell_class()(functools.partial(_call_soon, loop, wake))
 
 
@@ -59,7 +66,8 @@ class Outbox:
         self._loop = loop
         self._handlers: dict[int, Callable[[bytes], None]] = {}
         self._hold: Callable[[Callable[[], None]], None] | None = None
-        self.java: Any = java_class("camunda_workers.Outbox")(bell(loop, self._take))
+        self._bell: Any = bell(loop, self._take)
+        self.java: Any = java_class("camunda_workers.Outbox")(self._bell)
 
     def on(self, kind: int, handler: Callable[[bytes], None]) -> None:
         """Have messages of this kind given to the handler."""
@@ -68,6 +76,11 @@ class Outbox:
     def hold_until(self, when: Callable[[Callable[[], None]], None]) -> None:
         """Hold messages back until this calls back, in order; a durable engine waits so until what it tells is on disk."""
         self._hold = when
+
+    def close(self) -> None:
+        """Take no more messages."""
+        self._bell.silence()
+        self._handlers.clear()
 
     def _take(self) -> None:
         messages = bytes(memoryview(self.java.take()).cast("B"))
@@ -83,6 +96,7 @@ class Outbox:
             body = messages[at + _HEAD.size : at + 4 + length]
             at += 4 + length
             try:
-                self._handlers[kind](body)
+                if (handler := self._handlers.get(kind)) is not None:
+                    handler(body)
             except Exception:
                 _log.exception("a message of the engine could not be handled")  # the ones behind it must not wait for ever

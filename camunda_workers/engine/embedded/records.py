@@ -24,7 +24,8 @@ class LogRecords:
         self._at = -1
         self._lock = asyncio.Lock()
         self._waiters: set[asyncio.Event] = set()
-        self._listener: Any = java_class("camunda_workers.LogBell")(bell(loop, self._wake))
+        self._bell: Any = bell(loop, self._wake)
+        self._listener: Any = java_class("camunda_workers.LogBell")(self._bell)
         log.registerRecordAvailableListener(self._listener)
 
     async def read(self, after: int = 0, limit: int = 1000) -> list[str]:
@@ -52,6 +53,7 @@ class LogRecords:
 
     def close(self) -> None:
         """Let go of the reader."""
+        self._bell.silence()
         self._log.removeRecordAvailableListener(self._listener)
         self._reader.close()
 

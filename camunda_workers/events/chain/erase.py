@@ -16,7 +16,7 @@ from camunda_workers.errors import NotFound
 from camunda_workers.events.chain.scan import compact
 from camunda_workers.events.chain.sealing import marks_in
 from camunda_workers.events.facts import Fact, FactKind, write_facts
-from camunda_workers.events.log import FACTS_PARTITION, instances_of
+from camunda_workers.events.log import FACTS_PARTITION, instances_of, with_called
 from camunda_workers.events.schema import payloads, records
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _plan(connection: Connection, subject: str) -> Plan:
     named: set[tuple[int, int]] = set()
     if not instances and subject.isascii() and subject.isdigit():
         known = connection.scalar(select(records.c.seq).where(records.c.process_instance_key == int(subject)).limit(1))
-        instances = [int(subject)] if known is not None else []
+        instances = with_called(connection, [int(subject)]) if known is not None else []
     if not instances:
         instances, business_ids, named = _mentioned(connection, subject)
     contents, value_types = _contents(connection, instances, business_ids)
@@ -145,7 +145,7 @@ def _mentioned(connection: Connection, subject: str) -> tuple[list[int], set[str
         for one in connection.scalars(select(records.c.business_id).where(records.c.process_instance_key == key))
         if one
     }
-    families = list(found)
+    families = with_called(connection, sorted(found))
     for business_id in business_ids:
         families += instances_of(connection, business_id)
     return list(dict.fromkeys(families)), business_ids, named

@@ -12,13 +12,18 @@ from camunda_workers.events.chain.merkle import TILE_HEIGHT, Subtree, full_root,
 from camunda_workers.events.schema import tiles
 
 
+def raw(value: bytes | str | None) -> bytes:
+    """Stored bytes; whoever altered them may have left a text."""
+    return b"" if value is None else value.encode() if isinstance(value, str) else bytes(value)
+
+
 def stored_tree(connection: Connection) -> Subtree:
     """The tree as it is stored; keeps the tiles it has read. Good for one transaction."""
 
     @lru_cache(maxsize=4096)
     def tile(level: int, number: int) -> bytes:
         found = connection.scalar(select(tiles.c.hashes).where(tiles.c.level == level, tiles.c.number == number))
-        return bytes(found) if found is not None else b""
+        return raw(found)
 
     @lru_cache(maxsize=65_536)
     def subtree(height: int, number: int) -> bytes:

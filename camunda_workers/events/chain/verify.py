@@ -16,7 +16,7 @@ from sqlalchemy import Connection, func, select, text
 from camunda_workers.errors import ReadModelError
 from camunda_workers.events.chain.checkpoint import Checkpoint, Head, open_checkpoint
 from camunda_workers.events.chain.merkle import TILE_WIDTH, tree_root
-from camunda_workers.events.chain.nodes import stored_tree
+from camunda_workers.events.chain.nodes import raw, stored_tree
 from camunda_workers.events.chain.note import Verifier
 from camunda_workers.events.chain.scan import Findings, Problem, Range, scan, scan_connection, scan_file
 from camunda_workers.events.chain.tree import read_chains
@@ -149,8 +149,9 @@ def _kept(connection: Connection, verifiers: Collection[Verifier], trusted: Sequ
         else:
             signed.append(checkpoint)
             agreed = checkpoint.size
-    for checkpoint in trusted:
-        if problem := _disagrees(checkpoint, size, subtree, 0):
+    for checkpoint in sorted(trusted, key=lambda one: one.size):
+        before = max((one.size for one in signed if one.size < checkpoint.size), default=0)
+        if problem := _disagrees(checkpoint, size, subtree, before):
             problems.append(problem)
     erased: set[int] = set()
     for line in connection.scalars(select(records.c.json).where(text(IS_ERASURE), records.c.partition == 0)):
@@ -180,13 +181,13 @@ def _range(connection: Connection, kept: _Kept, begin: int, end: int) -> Range:
     leaves: dict[int, bytes] = {}
     chains: dict[int, bytes] = {}
     for row in connection.execute(select(c.number, c.hashes, c.chains).where(c.level == 0, c.number.between(first - 1, last))):
-        leaves[row.number] = bytes(row.hashes)
+        leaves[row.number] = raw(row.hashes)
         if row.chains is not None:
-            chains[row.number] = bytes(row.chains)
+            chains[row.number] = raw(row.chains)
     roots: dict[int, bytes] = {}
     upper = select(c.number, c.hashes).where(c.level == 1, c.number.between(first // TILE_WIDTH, last // TILE_WIDTH))
     for row in connection.execute(upper):
-        data = bytes(row.hashes)
+        data = raw(row.hashes)
         for at in range(0, len(data), 32):
             roots[row.number * TILE_WIDTH + at // 32] = data[at : at + 32]
     heads_at = {one.size: one.heads for one in kept.signed if begin < one.size <= end}

@@ -162,7 +162,7 @@ class Batches:
     def _open(self, key: int) -> Batch:
         batch = self.get(key)
         if batch.ended_at is not None:
-            raise InvalidState(f"Batch operation with key '{key}' is already {batch.state}")
+            raise NotFound(f"Batch operation with key '{key}' is already {batch.state}")
         return batch
 
     def _now(self) -> int:

@@ -195,7 +195,7 @@ OPERATIONS = [
     Operation("POST", "/batch-operations/search", search_batch_operations, Search),
     Operation("POST", "/batch-operation-items/search", search_batch_operation_items, Search),
     Operation("GET", _ONE, get_batch_operation, refusals=(404,)),
-    Operation("POST", f"{_ONE}/cancellation", cancel_batch_operation, Referenced, (204,), (404, 409)),
-    Operation("POST", f"{_ONE}/suspension", suspend_batch_operation, Referenced, (204,), (404, 409)),
+    Operation("POST", f"{_ONE}/cancellation", cancel_batch_operation, Referenced, (204,), (404,)),
+    Operation("POST", f"{_ONE}/suspension", suspend_batch_operation, Referenced, (204,), (404,)),
     Operation("POST", f"{_ONE}/resumption", resume_batch_operation, Referenced, (204,), (404, 409)),
 ]

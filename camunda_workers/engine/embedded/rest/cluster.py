@@ -22,7 +22,7 @@ async def get_topology(request: Request) -> Response:
         "brokerId": "0",
         "host": "127.0.0.1",
         "port": port,
-        "partitions": [{"partitionId": 1, "role": "leader", "health": health}],
+        "partitions": [{"partitionId": 1, "role": "leader", "health": health, "state": "active"}],
         "version": ENGINE_VERSION,
     }
     body = {

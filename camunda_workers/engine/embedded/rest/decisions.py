@@ -115,7 +115,7 @@ async def evaluate_expression(request: Request, body: EvaluateExpression) -> Res
     """Evaluate a FEEL expression as the engine would."""
     now = engine_of(request).clock.milliseconds()
     result, warnings = await in_java_thread(evaluate, body.expression, unpack(body.variables), now)
-    return JSONResponse({"expression": body.expression, "result": result, "warnings": [{"message": text} for text in warnings]})
+    return JSONResponse({"expression": body.expression, "result": result, "warnings": [{"message": text} for text in warnings], "referencedSecrets": []})
 
 
 OPERATIONS = [

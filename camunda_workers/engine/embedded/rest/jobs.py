@@ -11,6 +11,7 @@ from google.protobuf import json_format
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from camunda_workers.client.business_id import business_id_of
 from camunda_workers.client.proto import gateway_pb2 as pb
 from camunda_workers.engine.embedded import commands
 from camunda_workers.engine.embedded.documents import EMPTY
@@ -166,6 +167,9 @@ def _shown(job: pb.ActivatedJob) -> dict[str, Any]:
         "kind": pb.ActivatedJob.JobKind.Name(job.kind),
         "listenerEventType": pb.ActivatedJob.ListenerEventType.Name(job.listenerEventType),
         "tags": list(job.tags),
+        "businessId": business_id_of(job.tags),
+        "priority": 0,
+        "leaseToken": None,
         "userTask": None,
     }
     if job.HasField("userTask"):

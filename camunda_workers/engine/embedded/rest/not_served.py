@@ -14,6 +14,8 @@ from camunda_workers.errors import NotSupported
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 _IDENTITY = "this gateway serves one development user on loopback: no users, groups, roles, tenants or authorizations are managed in it"
+_NEWER = "Camunda 8.8 cannot do that, newer versions can"
+_ADMIN = "one process is one broker: there is nothing to administer"
 _HISTORY = "history is an append-only event log here: nothing is taken out of it"
 NOT_SERVED: Mapping[str, str] = {
     **dict.fromkeys(("users", "groups", "roles", "tenants", "authorizations", "mapping-rules", "setup"), _IDENTITY),
@@ -29,10 +31,20 @@ NOT_SERVED: Mapping[str, str] = {
     "process-instances/{processInstanceKey}/deletion": _HISTORY,
     "decision-instances/deletion": _HISTORY,
     "decision-instances/{decisionEvaluationKey}/deletion": _HISTORY,
+    "element-instances/wait-states": _NEWER,
+    "process-instances/{processInstanceKey}/statistics/wait-states": _NEWER,
+    "process-instances/{processInstanceKey}/business-id-assignment": "Camunda 8.8 gives a business id at the start only (as a tag)",
+    **dict.fromkeys((f"process-instances{of}/{do}" for of in ("", "/{processInstanceKey}") for do in ("suspension", "resumption")), _NEWER),
+    "process-definitions/{processDefinitionKey}/variable-names": _NEWER,
+    "jobs/batch-update": _NEWER,
+    "resources/search": _NEWER,
+    "mode": _ADMIN,
+    "restore": _ADMIN,
+    "authentication/me/authorizations": _IDENTITY,
     "system/configuration": "the configuration of Camunda 8.9's job metrics; 8.8 has none",
     "backups": "back up with 'camunda-workers engine backup'",
     "exporting": "exporters are the event log's part, see 'camunda-workers log export'",
-    "cluster": "one process is one broker: there is nothing to administer",
+    "cluster": _ADMIN,
     "secrets": "secrets are the connector runtime's part, they never pass through the engine",
 }
 """By the beginning of the path below ``/v2``."""

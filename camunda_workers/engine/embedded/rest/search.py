@@ -96,6 +96,11 @@ def _form(path: str, name: str, parameter: str, find: Callable[[ReadModel, int],
     return Operation("GET", path, endpoint, answers=(200, 204), refusals=(404,), name=name)
 
 
+async def get_form_by_key(request: Request) -> Response:
+    """One form."""
+    return JSONResponse(await (await model_of(request)).get_form(bodies.path_key(request, "formKey")))
+
+
 async def get_process_definition_xml(request: Request) -> Response:
     """The BPMN of a process definition."""
     model = await model_of(request)
@@ -159,6 +164,7 @@ OPERATIONS = [
     _get("/process-definitions", "getProcessDefinition", PROCESS_DEFINITION),
     _get("/decision-definitions", "getDecisionDefinition", DECISION_DEFINITION),
     _get("/decision-requirements", "getDecisionRequirements", DECISION_REQUIREMENTS),
+    Operation("GET", "/forms/{formKey}", get_form_by_key, refusals=(404,)),
     Operation("GET", "/decision-instances/{decisionEvaluationInstanceKey}", get_decision_instance, refusals=(404,)),
     Operation(
         "GET",
