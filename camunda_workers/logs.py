@@ -10,6 +10,21 @@ from typing import Any, TextIO
 import structlog
 
 
+def hide_locals() -> None:
+    """Keep structlog's defaults from showing the values of local variables in tracebacks; what an application has configured stays as it is.
+
+    Without any configuration structlog renders them all: a worker that logs an exception would write a customer's data into the log.
+    """
+    if structlog.is_configured():
+        return
+    plain = structlog.dev.plain_traceback
+    processors: list[Any] = [
+        structlog.dev.ConsoleRenderer(exception_formatter=plain) if isinstance(one, structlog.dev.ConsoleRenderer) else one
+        for one in structlog.get_config()["processors"]
+    ]
+    structlog.configure(processors=processors)
+
+
 def configure_logging(level: str = "warning", *, file: Path | None = None, as_json: bool = False) -> None:
     """Send log lines to the error output, or to a file.
 

@@ -36,6 +36,7 @@ __all__ = [
     "Reference",
     "Settings",
     "StorageSettings",
+    "TaskSettings",
     "WorkerRuntimeSettings",
     "find_project_file",
     "load_project",
@@ -161,6 +162,12 @@ class StorageSettings(_Area):
         default_factory=lambda: Path(platformdirs.user_cache_dir(_APP, appauthor=False)),
         about="What can be fetched or built again: engine jars, the class-data archive.",
     )
+    event_log: SecretStr | None = _from(
+        "CAMUNDA_WORKERS_EVENT_LOG",
+        about="Where the event log is, if not in the data folder: a file, or postgresql://user:password@host/database.",
+    )
+    sink_username: str = _from("CAMUNDA_WORKERS_SINK_USERNAME", default="zeebe", about="The name a broker's exporter gives the sink.")
+    sink_password: SecretStr | None = _from("CAMUNDA_WORKERS_SINK_PASSWORD", about="The password a broker's exporter gives the sink.")
 
     @field_validator("data_dir", "cache_dir", mode="after")
     @classmethod
@@ -214,7 +221,28 @@ class WorkerRuntimeSettings(_Area):
     )
 
 
-class Settings(ConnectionSettings, StorageSettings, AiSettings, EngineSettings, WorkerRuntimeSettings):
+class TaskSettings(_Area):
+    """Human tasks: who sits at the command line, where our own data about tasks is, and how people are told of them."""
+
+    user: str | None = _from("CAMUNDA_WORKERS_USER", about="Who works at the command line; the account of the operating system otherwise.")
+    task_store: str | None = _from(
+        "CAMUNDA_WORKERS_TASK_STORE", about="A database URL for drafts, comments, delegations ...; a file otherwise."
+    )
+    inbox_url: str = _from(
+        "CAMUNDA_WORKERS_INBOX_URL", default="http://127.0.0.1:8088", about="Where people reach the inbox: goes into mails."
+    )
+    link_secret: SecretStr | None = _from("CAMUNDA_WORKERS_LINK_SECRET", about="Signs links in mails: 32 characters or more.")
+    mail_host: str | None = _from("CAMUNDA_WORKERS_MAIL_HOST", about="The mail server; without one, no mail is sent.")
+    mail_port: int = _from("CAMUNDA_WORKERS_MAIL_PORT", default=587, ge=1, le=65535, about="Its port.")
+    mail_from: str = _from("CAMUNDA_WORKERS_MAIL_FROM", default="", about="The sender's address.")
+    mail_tls: Literal["starttls", "tls", "none"] = _from("CAMUNDA_WORKERS_MAIL_TLS", default="starttls", about="How mail is encrypted.")
+    mail_username: str | None = _from("CAMUNDA_WORKERS_MAIL_USERNAME", about="The account at the mail server.")
+    mail_password: SecretStr | None = _from("CAMUNDA_WORKERS_MAIL_PASSWORD", about="Its password.")
+    webhook_url: str | None = _from("CAMUNDA_WORKERS_WEBHOOK_URL", about="Where news about tasks is posted.")
+    webhook_secret: SecretStr | None = _from("CAMUNDA_WORKERS_WEBHOOK_SECRET", about="Signs what is posted.")
+
+
+class Settings(TaskSettings, ConnectionSettings, StorageSettings, AiSettings, EngineSettings, WorkerRuntimeSettings):
     """All settings of the process. Arguments go before the environment.
 
     Raises:

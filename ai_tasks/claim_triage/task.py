@@ -11,23 +11,38 @@ from typing import Annotated
 
 from ai_tasks.claim_triage.facts import ClaimFacts, FraudFacts, PolicyFacts, Triage, TriageFacts
 from ai_tasks.claim_triage.triage import ClaimTriage, open_claim_triage
-from camunda_workers import JobContext, Provided, Router, worker
+from camunda_workers import BpmnError, JobContext, Provided, Router, worker
 from camunda_workers.ai import DecisionLog, Subject
 from camunda_workers.settings import AiSettings
 
 
-@worker("triage-claim", timeout=timedelta(seconds=90), result="triage")
+class TriageUnavailable(BpmnError):
+    """Triage broke down until the last try: a person assesses the claim, as if there were no triage."""
+
+    code = "TRIAGE_UNAVAILABLE"
+
+
+@worker("triage-claim", timeout=timedelta(seconds=90), result="triage", errors=[TriageUnavailable])
 async def triage_claim(
     claim: ClaimFacts, policy: PolicyFacts, fraud: FraudFacts, triage: Annotated[ClaimTriage, Provided], job: JobContext
 ) -> Triage:
-    """Route a claim: straight through, to an assessor, or to an assessor with a warning."""
+    """Route a claim: straight through, to an assessor, or to an assessor with a warning.
+
+    Raises:
+        TriageUnavailable: it broke down and no retries are left; an opinion is not worth an incident that holds the claim up.
+    """
     subject = Subject(
         business_id=job.business_id,
         process_instance_key=job.process_instance_key,
         element_instance_key=job.element_instance_key,
         job_key=job.key,
     )
-    decision = await triage.decide(TriageFacts(claim=claim, policy=policy, fraud=fraud), subject)
+    try:
+        decision = await triage.decide(TriageFacts(claim=claim, policy=policy, fraud=fraud), subject)
+    except Exception as problem:
+        if job.retries > 1:
+            raise
+        raise TriageUnavailable(f"{type(problem).__name__}: {problem}") from problem
     return Triage(
         route=decision.output.route,
         confidence=decision.output.confidence,

@@ -22,6 +22,9 @@ COMMANDS: dict[str, str] = {
     "worker": "Run a project's workers.",
     "connect": "Show and check the connection to a Camunda cluster.",
     "case": "Tell the story of a case.",
+    "tasks": "List, claim, complete and hand on human tasks.",
+    "duties": "Explain and check who may do what.",
+    "log": "Verify, read, feed and export the event log.",
     "test": "Run tests of processes: JSON test cases and Python tests, with coverage and mutants.",
 }
 """Every command: the module of this package that has it, and its line on the help page."""

@@ -23,6 +23,9 @@ MAX_BUSINESS_ID = 256
 NATIVE_SINCE = (8, 9)
 """The first version whose process instances have a business id of their own."""
 
+TAGS_SINCE = (8, 8)
+"""The first version that keeps tags; older ones drop them without a word."""
+
 _TAG = re.compile(r"[A-Za-z][A-Za-z0-9_\-:.]{0,99}")
 _VERSION = re.compile(r"(\d+)\.(\d+)")
 
@@ -46,8 +49,17 @@ def is_native(gateway_version: str) -> bool:
     Args:
         gateway_version: as the engine's topology says it, for example ``8.8.21`` or ``8.10.0-alpha1``.
     """
+    return _since(gateway_version, NATIVE_SINCE)
+
+
+def keeps_tags(gateway_version: str) -> bool:
+    """Whether this version of the engine keeps tags; a version that cannot be read counts as the newest."""
+    return _since(gateway_version, TAGS_SINCE)
+
+
+def _since(gateway_version: str, first: tuple[int, int]) -> bool:
     found = _VERSION.match(gateway_version)
-    return found is None or (int(found[1]), int(found[2])) >= NATIVE_SINCE
+    return found is None or (int(found[1]), int(found[2])) >= first
 
 
 def tags_with(business_id: str | None, tags: Iterable[str], *, native: bool) -> list[str]:

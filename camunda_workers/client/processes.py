@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 
+import structlog
+
 from camunda_workers.client import reading
-from camunda_workers.client.business_id import is_native, tags_with
+from camunda_workers.client.business_id import is_native, keeps_tags, tags_with
 from camunda_workers.client.calls import milliseconds
 from camunda_workers.client.cluster import ClusterCommands
 from camunda_workers.client.deploy import Resource, collect, rejection
@@ -18,12 +20,16 @@ from camunda_workers.client.retry import Repeat
 from camunda_workers.client.variables import to_json, to_jsonable
 from camunda_workers.errors import InvalidArgument, NotFound
 
+_log = structlog.get_logger(__name__)
+
 _ANSWER_SLACK = 5.0
 """Seconds beyond the engine's own timeout in which its answer may still arrive."""
 
 
 class ProcessCommands(ClusterCommands):
     """Deploy processes, start instances and end them."""
+
+    _tags_checked = False
 
     async def deploy(self, *sources: Path | str | Resource, tenant_id: str | None = None) -> Deployment:
         """Deploy diagrams, decisions and forms in one call: all of them or none.
@@ -78,7 +84,7 @@ class ProcessCommands(ClusterCommands):
             DeadlineExceeded: the instance may have been started.
         """
         native = await self._native(business_id)
-        sent = tags_with(business_id, tags, native=native)
+        sent = await self._checked(tags_with(business_id, tags, native=native))
         if native and business_id is not None:
             result = await self._start_by_rest(process_id, variables, version, business_id, sent, tenant_id, start_before)
             return ProcessInstance(
@@ -123,7 +129,7 @@ class ProcessCommands(ClusterCommands):
             DeadlineExceeded: it has not completed in time.
         """
         native = await self._native(business_id)
-        sent = tags_with(business_id, tags, native=native)
+        sent = await self._checked(tags_with(business_id, tags, native=native))
         if native and business_id is not None:
             return await self._start_by_rest(process_id, variables, version, business_id, sent, tenant_id, (), timeout, fetch_variables)
         request = pb.CreateProcessInstanceWithResultRequest(
@@ -175,6 +181,21 @@ class ProcessCommands(ClusterCommands):
         if self._version is None:
             await self.topology()
         return is_native(self._version or "")
+
+    async def _checked(self, tags: list[str]) -> list[str]:
+        """The tags, after a warning if this engine will drop them: a case could not be found again by its business id."""
+        if tags and not self._tags_checked:
+            self._tags_checked = True
+            if self._version is None:
+                await self.topology()
+            if not keeps_tags(self._version or ""):
+                _log.warning(
+                    "tags.dropped",
+                    engine=self._version,
+                    reason="this engine drops tags, and with them business ids, without a word: they came with 8.8",
+                    fix="use Camunda 8.8 or later, or keep the id in a variable too",
+                )
+        return tags
 
     async def _start_by_rest(
         self,

@@ -35,6 +35,7 @@ MESSAGE_SUBSCRIPTION: Final = Entity(
         "lastUpdatedDate": Field(_s.updated_at, DATE),
         "messageName": Field(_s.message_name, TEXT),
         "correlationKey": Field(_s.correlation_key, TEXT),
+        "businessId": Field(_i.business_id, TEXT),
         "messageSubscriptionType": Field(literal("PROCESS_EVENT"), TEXT),
         "processDefinitionName": Field(_d.name, TEXT),
         "processDefinitionVersion": Field(_i.version, INTEGER),

@@ -18,7 +18,6 @@ _BOUND_AT_ONCE: Final = 500  # SQLite takes only so many bound values in one sta
 _SPARSE: Final = 4
 
 
-
 def read_texts(connection: Connection, query: Select[Any, Any, Any, Any]) -> list[tuple[Any, str]]:
     """The rows of a query over `TEXT_COLUMNS`, each with its whole text."""
     rows = connection.execute(query).all()

@@ -25,6 +25,8 @@ from camunda_workers.events.schema import (
     tiles,
 )
 
+CHANNEL = "camunda_workers_log"
+"""Where PostgreSQL tells that the log has grown, once that is committed."""
 _BOUND_AT_ONCE = 500  # SQLite takes only so many bound values in one statement
 
 
@@ -117,6 +119,8 @@ def _write(connection: Connection, new: Sequence[Record], partition: int, tree: 
     head = after[partition]
     upsert(connection, heads, [{"partition": partition, "position": head.position, "link": head.link}])
     connection.execute(update(state).values(size=grown.size))
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"NOTIFY {CHANNEL}")
     return Written(len(entries), grown)
 
 

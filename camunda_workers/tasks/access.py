@@ -152,6 +152,7 @@ class TaskAccess:
             candidate_groups=tuple(task.candidate_groups),
             candidate_users=tuple(task.candidate_users),
             behalf=behalf,
+            fence=task.key,
             groups=groups,
         )
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from camunda_workers.tasks.duties.history import PATIENCE
 from camunda_workers.tasks.notes import TaskNotes
 from camunda_workers.tasks.notifications.outbox import Outbox
 
@@ -62,6 +63,7 @@ async def open_desk(
     directory: Directory | None = None,
     clock: Clock | None = None,
     catch_up: Callable[[], Awaitable[object]] | None = None,
+    patience: float = PATIENCE,
 ) -> AsyncGenerator[DutyDesk]:
     """Open the place where questions about duties are answered: for a listener's router, or for the service.
 
@@ -73,12 +75,13 @@ async def open_desk(
         directory: knows people's groups.
         clock: the time.
         catch_up: makes the log follow the engine at once, where it is pumped in this process.
+        patience: seconds to wait for the log.
     """
     from camunda_workers.tasks.duties.desk import DutyDesk
     from camunda_workers.tasks.duties.history import LogHistory
     from camunda_workers.tasks.store import TaskStore
 
-    history = LogHistory(log, catch_up=catch_up)
+    history = LogHistory(log, catch_up=catch_up, patience=patience)
     if isinstance(store, TaskStore):
         yield DutyDesk(section, history, store, sink=sink, directory=directory, clock=clock)
         return
@@ -98,6 +101,7 @@ async def open_tasks(
     directory: Directory | None = None,
     clock: Clock | None = None,
     catch_up: Callable[[], Awaitable[object]] | None = None,
+    patience: float = PATIENCE,
 ) -> AsyncGenerator[TaskService]:
     """Open the task service; arguments as for `open_desk`, and:
 
@@ -111,6 +115,9 @@ async def open_tasks(
         directory: see there.
         clock: see there.
         catch_up: see there.
+        patience: see there.
     """
-    async with open_desk(section, log, store=store, sink=sink, directory=directory, clock=clock, catch_up=catch_up) as desk:
+    async with open_desk(
+        section, log, store=store, sink=sink, directory=directory, clock=clock, catch_up=catch_up, patience=patience
+    ) as desk:
         yield TaskService(client, desk.store, desk, feel=feel, clock=clock)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -13,7 +13,9 @@ from camunda_workers.client import Form, UserTask
 from camunda_workers.errors import DeadlineExceeded, InvalidState, NotFound, PermissionDenied
 from camunda_workers.tasks.access import TaskAccess, business_of
 from camunda_workers.tasks.caller import Caller
-from camunda_workers.tasks.duties.facts import Decision
+from camunda_workers.tasks.duties.desk import Asked
+from camunda_workers.tasks.duties.facts import Decision, Reason
+from camunda_workers.tasks.duties.history import LogIsBehind
 from camunda_workers.tasks.errors import TaskTaken
 from camunda_workers.tasks.forms.schema import read_form
 from camunda_workers.tasks.forms.submission import Surroundings, check_submission
@@ -118,16 +120,33 @@ class TaskWork(TaskAccess):
             comments=await self._store.comments.of(key),
             attachments=await self._store.attachments.of(key, task.process_instance_key),
             delegation=await self._store.delegations.open_one(key),
-            may_complete=await self._desk.ask(asked),
+            may_complete=await self._opinion(asked),
         )
 
-    async def explain(self, caller: Caller, key: int, user: str) -> tuple[Decision, Decision]:
-        """What the rules say if somebody were to have, and to complete, a task: every rule with its reason. Nothing is recorded."""
-        task = await self._visible(caller, key)
+    async def _opinion(self, asked: Asked) -> Decision:
+        try:
+            return await self._desk.ask(asked)
+        except LogIsBehind as error:
+            # The page is of use all the same; completing asks again, and says no while nobody knows.
+            return Decision(False, (Reason("event log", "log", False, str(error)),))
+
+    async def explain(
+        self, caller: Caller | None, key: int, user: str, *, groups: frozenset[str] | None = None
+    ) -> tuple[Decision, Decision]:
+        """What the rules say if somebody were to have, and to complete, a task: every rule with its reason. Nothing is recorded.
+
+        Args:
+            caller: who wants to know; ``None`` for whoever runs this installation.
+            key: the task.
+            user: about whom.
+            groups: that person's groups, where they are not known otherwise.
+        """
+        task = await self._visible(caller, key) if caller is not None else await self._client.get_user_task(key)
         variables = await self._variables(task)
-        groups = await self._groups(caller) if caller.is_(user) and caller.groups is not None else None
-        first = await self._desk.ask(self._asked("assign", user, task, variables, groups=groups))
-        return first, await self._desk.ask(self._asked("complete", user, task, variables, groups=groups))
+        if caller is not None and caller.is_(user):
+            groups = groups or caller.groups
+        first = await self._desk.ask(replace(self._asked("assign", user, task, variables, groups=groups), through="explain"))
+        return first, await self._desk.ask(replace(self._asked("complete", user, task, variables, groups=groups), through="explain"))
 
     async def claim(self, caller: Caller, key: int) -> UserTask:
         """Take a task that nobody has. Of two who try at once, one gets it, and the other is told who has it.

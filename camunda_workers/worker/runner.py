@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 import structlog
 
 from camunda_workers.errors import ConfigurationError
+from camunda_workers.logs import hide_locals
 from camunda_workers.worker.assembly import Assembled, assemble
 from camunda_workers.worker.definition import Definition
 from camunda_workers.worker.executor import MAX_RESULT
@@ -132,6 +133,7 @@ class WorkerRunner:
     async def __aenter__(self) -> Self:
         if self._pollers is not None:
             raise ConfigurationError("a WorkerRunner runs once: make a new one")
+        hide_locals()
         store = await self._open_store()
         try:
             await self._resources.open()

@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 import pytest
 import pytest_asyncio
+import structlog
 from pydantic import SecretStr
 
 from camunda_workers.client import Activate, BackOff, Client, Resource
@@ -437,3 +438,17 @@ async def test_a_client_is_used_inside_its_context(gateway: ScriptedGateway) -> 
             await client.__aenter__()
     with pytest.raises(ConfigurationError, match="async with"):
         await client.search_user_tasks()
+
+
+@pytest.mark.parametrize(("version", "warnings"), [("8.6.0", 1), ("8.8.21", 0), ("8.10.6", 0)])
+async def test_an_engine_that_drops_tags_is_told_of_once(gateway: ScriptedGateway, version: str, warnings: int) -> None:
+    gateway.script("Topology", pb.TopologyResponse(gatewayVersion=version))
+    gateway.script("CreateProcessInstance", pb.CreateProcessInstanceResponse(processInstanceKey=9))
+    with structlog.testing.capture_logs() as logs:
+        async with Client(settings=Settings(grpc_address=gateway.address, rest_address="")) as client:
+            await client.start("claim")
+            assert gateway.sent("Topology") == []
+            for _ in range(3):
+                await client.start("claim", tags=["vip"])
+    assert [line["event"] for line in logs].count("tags.dropped") == warnings
+    assert len(gateway.sent("Topology")) == 1

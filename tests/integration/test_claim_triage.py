@@ -22,7 +22,7 @@ from ai_tasks.claim_triage import rules
 from ai_tasks.claim_triage.build_history import COMPARED, history
 from ai_tasks.claim_triage.evaluate import judge, measure
 from ai_tasks.claim_triage.facts import TriageFacts
-from ai_tasks.claim_triage.task import router, triage_claim
+from ai_tasks.claim_triage.task import TriageUnavailable, router, triage_claim
 from ai_tasks.claim_triage.triage import HERE, HISTORY, RETRIEVAL, ClaimTriage, open_claim_triage
 from camunda_workers import ConfigurationError, JobContext
 from camunda_workers.ai import DecisionEvidence, remote_models
@@ -257,6 +257,19 @@ async def test_the_worker_returns_the_variable_the_diagram_reads() -> None:
     assert (unlike.route, unlike.needs_human, unlike.confidence) == ("assess", True, 0.0)
     assert unlike.human_reason is not None
     assert "no earlier case is similar enough" in unlike.human_reason
+
+
+@pytest.mark.parametrize(("retries", "raised"), [(2, OSError), (1, TriageUnavailable)])
+async def test_a_breakdown_is_tried_again_and_then_left_to_a_person(retries: int, raised: type[Exception]) -> None:
+    class FullDisk(Kept):
+        async def record(self, evidence: DecisionEvidence) -> None:
+            raise OSError("no space left on device")
+
+    job = JobContext(pb.ActivatedJob(key=9, retries=retries), gateway=NoGateway(), timeout=timedelta(minutes=1))
+    seen = facts(SMALL)
+    async with open_claim_triage(NO_MODEL, FullDisk()) as task:
+        with pytest.raises(raised, match="no space left on device"):
+            await triage_claim(seen.claim, seen.policy, seen.fraud, task, job)
 
 
 @pytest.mark.parametrize("case", EVALS, ids=[case["id"] for case in EVALS])

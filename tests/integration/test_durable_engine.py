@@ -52,6 +52,11 @@ async def complete(engine: EmbeddedEngine, key: int) -> None:
     await engine.bridge.execute(commands.complete_job(key, pack({})))
 
 
+async def later(engine: EmbeddedEngine, key: int) -> None:
+    """Let a job wait for an hour before it is tried again."""
+    await engine.bridge.execute(commands.fail_job(key, 1, "not now", HOUR_MS, pack({})))
+
+
 async def states(engine: EmbeddedEngine) -> dict[int, str]:
     model = await engine.read_model()
     found = await model.search_process_instances(page={"limit": 1000})
@@ -89,20 +94,25 @@ async def test_it_goes_on_after_a_stop(data: Path) -> None:
         first, second = await start(engine, 2)
         jobs = await activate(engine)
         await complete(engine, jobs[0])
-        await engine.bridge.execute(commands.publish_message("go", "a", HOUR_MS, "message-1", pack({})))
-        await engine.advance(timedelta(hours=1, minutes=30))  # the other job comes back, the message expires
+        await later(engine, jobs[1])
+        await engine.bridge.execute(commands.publish_message("go", "a", 9 * HOUR_MS, "message-1", pack({})))
+        await engine.advance(timedelta(minutes=30))
         then, due = engine.now(), engine.next_due()
     async with EmbeddedEngine(data=data) as engine:
         assert then <= engine.now() < then + timedelta(minutes=5)
         assert engine.next_due() == due
         with pytest.raises(NotFound):
             await complete(engine, jobs[0])
-        (again,) = await activate(engine)
-        assert again == jobs[1]
-        await complete(engine, again)
-        await engine.bridge.execute(commands.publish_message("go", "a", HOUR_MS, "message-1", pack({})))
+        with pytest.raises(AlreadyExists):
+            await engine.bridge.execute(commands.publish_message("go", "a", HOUR_MS, "message-1", pack({})))
+        assert await activate(engine) == []
+        await engine.advance(timedelta(minutes=31))
+        assert await activate(engine) == [jobs[1]]
+        await complete(engine, jobs[1])
         assert await states(engine) == {first: "ACTIVE", second: "ACTIVE"}
-        await engine.advance(timedelta(hours=49))
+        await engine.advance(timedelta(hours=47))
+        assert await states(engine) == {first: "COMPLETED", second: "ACTIVE"}
+        await engine.advance(timedelta(hours=2))
         assert await states(engine) == {first: "COMPLETED", second: "COMPLETED"}
 
 
@@ -113,18 +123,20 @@ async def test_it_goes_on_from_what_a_crash_leaves(data: Path, tmp_path: Path) -
         keys = await start(engine, 3)
         jobs = await activate(engine)
         await complete(engine, jobs[0])
-        await engine.bridge.execute(commands.publish_message("go", "a", HOUR_MS, "message-1", pack({})))
-        await engine.settle()
+        await later(engine, jobs[2])
+        await engine.bridge.execute(commands.publish_message("go", "a", 9 * HOUR_MS, "message-1", pack({})))
+        while not await engine.is_idle():
+            await asyncio.sleep(0)
         shutil.copytree(data, tmp_path / "crashed", ignore=shutil.ignore_patterns("*-shm"))
     async with EmbeddedEngine(data=tmp_path / "crashed") as engine:
         assert await states(engine) == dict.fromkeys(keys, "ACTIVE")
-        assert await activate(engine) == []  # they are still with whoever has them
+        assert await activate(engine) == []  # one is still with whoever has it
         with pytest.raises(NotFound):
             await complete(engine, jobs[0])
         with pytest.raises(AlreadyExists):
             await engine.bridge.execute(commands.publish_message("go", "a", HOUR_MS, "message-1", pack({})))
         await complete(engine, jobs[1])
-        await engine.advance(timedelta(hours=2))
+        await engine.advance(timedelta(hours=1, minutes=1))
         assert await activate(engine) == [jobs[2]]
         await complete(engine, jobs[2])
         await engine.advance(timedelta(hours=49))
@@ -159,11 +171,12 @@ async def test_records_that_the_event_log_does_not_have_are_kept(data: Path, mon
     async def failing(*_: Any, **__: Any) -> int:
         raise ReadModelError("no room")
 
-    with monkeypatch.context() as patched:
-        patched.setattr(EventLog, "append", failing)
-        for _ in range(3):
-            async with EmbeddedEngine(data=data) as engine:
+    for _ in range(3):
+        async with EmbeddedEngine(data=data) as engine:
+            with monkeypatch.context() as patched:
+                patched.setattr(EventLog, "append", failing)
                 await start(engine)
+                await engine.stop()
     async with EmbeddedEngine(data=data) as engine:
         assert len(await states(engine)) == 3
         log = engine.event_log

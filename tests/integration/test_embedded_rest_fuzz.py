@@ -21,7 +21,7 @@ from camunda_workers.engine.embedded.rest.describe import describe
 
 pytestmark = pytest.mark.engine
 
-EXAMPLES = int(os.environ.get("REST_FUZZ_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("REST_FUZZ_EXAMPLES", "2"))
 """Per operation; a long run by hand takes a few hundred."""
 
 schema = schemathesis.openapi.from_dict(describe(OPERATIONS))

@@ -79,7 +79,7 @@ async def test_of_two_who_claim_at_once_one_wins_and_the_other_is_told(ground: G
     winner = (await ground.client.get_user_task(task.key)).assignee
     assert {one.by for one in lost} == {winner}
     with pytest.raises(TaskTaken, match=f"{winner} has it"):
-        await ground.tasks.complete(EMMA if winner == "amelia" else LEA, task.key, {})
+        await ground.tasks.complete(BEN if winner == "amelia" else AMELIA, task.key, {})
 
 
 async def test_of_two_who_complete_at_once_one_wins(ground: Ground) -> None:

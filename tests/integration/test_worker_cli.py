@@ -186,6 +186,13 @@ async def test_a_worker_is_switched_off_by_the_environment(engine: EmbeddedEngin
 
 
 @pytest.mark.engine
+async def test_jobs_come_over_rest_where_grpc_is_closed(engine: EmbeddedEngine, client: Client, project: Path) -> None:
+    async with worker_run(project, engine, ZEEBE_GRPC_ADDRESS="127.0.0.1:1") as running:
+        assert (await running.said("jobs.over_rest"))["rest"] == engine.rest_address
+        assert (await answer(client, 21))["answer"] == 42
+
+
+@pytest.mark.engine
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [

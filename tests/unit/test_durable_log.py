@@ -141,6 +141,7 @@ def test_missing_records_are_named(path: Path, lows: list[int], lost: str) -> No
         list(log.verify())
     with pytest.raises(ReadModelError, match=f"has lost the records {lost}"):
         list(log.verify(lows[0]))
+    assert log.read(20)[-1].high == 27, "what is before it can be read"
     log.close()
 
 

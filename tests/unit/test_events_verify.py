@@ -78,7 +78,7 @@ async def test_a_log_that_nobody_touched(kept: Kept) -> None:
     assert report.erased == 0
 
 
-@pytest.mark.parametrize("place", [0, 5, 255, 256, 511, 800, 1010])
+@pytest.mark.parametrize("place", [0, 256, 1010])
 @pytest.mark.parametrize("column", ["json", "timestamp", "intent", "key", "element_id", "business_id", "position"])
 async def test_one_bit_of_any_column(kept: Kept, place: int, column: str) -> None:
     flipped = {
@@ -220,9 +220,10 @@ async def test_from_a_checkpoint_only_what_is_behind_it_is_recomputed(kept: Kept
 async def test_side_by_side_finds_the_same(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verifying, "_WORTH_PROCESSES", 0)
     monkeypatch.setattr(verifying, "PORTION", 512)
-    assert (await kept.verified()).records == len(LINES) + 1
     kept.tamper("UPDATE records SET key = key + 1 WHERE seq = 1010")
-    assert (await kept.verified()).problems[0].seq == 1010
+    report = await kept.verified()
+    assert [problem.seq for problem in report.problems] == [1010]
+    assert report.records == 512 + 256
 
 
 async def test_a_log_without_records(tmp_path: Path) -> None:
@@ -294,7 +295,13 @@ async def test_a_case_is_erased_and_the_log_still_verifies(tmp_path: Path, subje
     async with EventLog.open(path) as log:
         await log.append(PERSONAL)
         await Facts(log).record(
-            Fact(FactKind.AI_DECISION, {"model": "m"}, {"rationale": "ada@example.org wrote"}, business_id="CLM-000123"),
+            Fact(
+                FactKind.AI_DECISION,
+                {"model": "m"},
+                {"rationale": "ada@example.org wrote"},
+                business_id="CLM-000123",
+                process_instance_key=2251799813685255,
+            ),
             Fact(FactKind.AI_DECISION, {"model": "m"}, {"rationale": "somebody else"}, business_id="CLM-000999"),
         )
         await log.append(recorded("waiting"))
@@ -403,15 +410,27 @@ async def test_an_export_is_checked_with_nothing_but_the_key(tmp_path: Path) -> 
     assert (code, "WRONG: there is no signature" in said) == (1, True), said
 
 
+def instead(old: str, new: str) -> Callable[[str], str]:
+    return lambda text: text.replace(old, new, 1)
+
+
+def cut_short(text: str) -> str:
+    return text[:-20]
+
+
+def only(lines: slice) -> Callable[[str], str]:
+    return lambda text: "".join(text.splitlines(keepends=True)[lines])
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda text: text.replace("ELEMENT_ACTIVATED", "ELEMENT_ACTIVATEE", 1), "says something else than its text"),
-        (lambda text: text.replace("claim", "clain", 1), "are not what was signed"),
-        (lambda text: "".join(text.splitlines(keepends=True)[:-1]), "there are 599 records, but 600 were signed"),
-        (lambda text: "".join(text.splitlines(keepends=True)[1:]), "record 0 is missing"),
-        (lambda text: text.replace("12500}", "12501}", 1), "a content is not what the log committed to"),
-        (lambda text: text[:-20], "not an export that can be checked"),
+        (instead("ELEMENT_ACTIVATED", "ELEMENT_ACTIVATEE"), "says something else than its text"),
+        (instead("claim", "clain"), "are not what was signed"),
+        (only(slice(-1)), "there are 599 records, but 600 were signed"),
+        (only(slice(1, None)), "record 0 is missing"),
+        (instead("12500}", "12501}"), "a content is not what the log committed to"),
+        (cut_short, "not an export that can be checked"),
     ],
 )
 async def test_an_export_that_was_altered(tmp_path: Path, change: Callable[[str], str], says: str) -> None:

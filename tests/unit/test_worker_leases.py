@@ -46,7 +46,7 @@ def test_fields_have_the_numbers_that_camunda_publishes(message: type[Message]) 
 async def test_every_word_about_a_leased_job_carries_its_lease() -> None:
     engine = JobEngine()
 
-    @worker("work", lease=True, errors=[Cold], timeout=timedelta(milliseconds=300))
+    @worker("work", lease=True, errors=[Cold], timeout=timedelta(seconds=1))
     async def work(how: str, job: JobContext) -> None:
         assert job.lease_token == f"lease of {job.key}"
         if how == "fail":
@@ -54,7 +54,7 @@ async def test_every_word_about_a_leased_job_carries_its_lease() -> None:
         if how == "error":
             raise Cold("too cold")
         if how == "long":
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(0.8)
 
     async with WorkerRunner(engine, [Router(work)], polling=POLLING) as runner:
         for key, how in enumerate(("complete", "fail", "error", "long"), start=1):
@@ -131,7 +131,17 @@ async def test_leases_on_the_wire() -> None:
 @pytest.mark.parametrize("name", ["jobLeaseToken", "leaseToken"])
 async def test_over_rest_a_lease_goes_back_under_the_name_it_came_with(name: str) -> None:
     async with scripted_gateway() as gateway, scripted_rest() as rest:
-        job = {"jobKey": "5", "type": "work", "retries": 3, "variables": {}, name: "L", "businessId": "CLM-1", "priority": 70}
+        for path in ("5/completion", "5/failure", "5/error", "6/completion"):
+            rest.script(f"POST /v2/jobs/{path}", Reply(204))
+        job: dict[str, Any] = {
+            "jobKey": "5",
+            "type": "work",
+            "retries": 3,
+            "variables": {},
+            name: "L",
+            "businessId": "CLM-1",
+            "priority": 70,
+        }
         rest.script("POST /v2/jobs/activation", Reply(200, {"jobs": [job]}))
         settings = Settings(grpc_address=gateway.address, rest_address=rest.address)
         async with Client(settings=settings) as client:

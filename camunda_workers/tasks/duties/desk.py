@@ -11,7 +11,7 @@ from camunda_workers.clock import Clock, SystemClock
 from camunda_workers.project import DutiesSection
 from camunda_workers.tasks.duties.decide import decide
 from camunda_workers.tasks.duties.facts import Action, Decision, Deed, Facts, Question
-from camunda_workers.tasks.duties.history import History
+from camunda_workers.tasks.duties.history import CaseHistory, History
 from camunda_workers.tasks.duties.identity import Directory, People, folded
 from camunda_workers.tasks.duties.sink import Fact, FactSink
 
@@ -26,7 +26,7 @@ class Asked:
     Attributes:
         action: what is to be done.
         user: who gets or has the task.
-        fence: the listener's job; see `History`.
+        fence: the listener's job, or the task; see `History`.
         through: where the question comes from.
         groups: the user's groups, when the one who asks knows them from the identity provider.
     """
@@ -131,9 +131,11 @@ class DutyDesk:
         return found
 
     async def _decide(self, asked: Asked) -> tuple[Decision, Question]:
-        history = await self._history.of(
-            asked.process_instance_key, business_id=asked.business_id, task_key=asked.task_key, fence=asked.fence
-        )
+        history = CaseHistory((asked.process_instance_key,), ())
+        if self.section.any_rules:
+            history = await self._history.of(
+                asked.process_instance_key, business_id=asked.business_id, task_key=asked.task_key, fence=asked.fence
+            )
         delegations = await self.store.delegations.of({asked.task_key, *(deed.task_key for deed in history.deeds)})
         partners: dict[int, list[str]] = {}
         for one in delegations:

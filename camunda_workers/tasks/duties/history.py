@@ -2,7 +2,8 @@
 
 A log follows its engine by some milliseconds, or by seconds when something is slow. A decision must not be made on a log that lags, so the
 reader waits for a *fence*: a record that the engine wrote after everything that matters. For a listener that is its own job: the engine writes
-records in order, so a log that holds the job holds everything that was done before the job came about.
+records in order, so a log that holds the job holds everything that was done before the job came about. The service, which has no job, waits
+for the task itself; what happened beside the task since then is the listener's to see.
 """
 
 from __future__ import annotations
@@ -93,16 +94,16 @@ class LogHistory:
         while not await self._has(process_instance_key, fence):
             if waited >= self._patience:
                 raise LogIsBehind(
-                    f"the event log has not seen job {fence} within {self._patience:g} seconds, so it is not known who did what: is the log written?"
+                    f"the event log has not seen {fence} within {self._patience:g} seconds, so it is not known who did what: is the log written?"
                 )
             await asyncio.sleep(pause)
             waited, pause = waited + pause, min(pause * 1.5, 0.1)
 
-    async def _has(self, process_instance_key: int, job_key: int) -> bool:
-        partition = job_key >> _PARTITION_BITS
-        found = self._log.records(partition=partition, value_types={"JOB"}, process_instance_keys=[process_instance_key])
+    async def _has(self, process_instance_key: int, key: int) -> bool:
+        partition = key >> _PARTITION_BITS
+        found = self._log.records(partition=partition, value_types={"JOB", "USER_TASK"}, process_instance_keys=[process_instance_key])
         async for record in found:
-            if record.key == job_key:
+            if record.key == key:
                 return True
         return False
 

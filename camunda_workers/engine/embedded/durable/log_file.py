@@ -14,7 +14,7 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from camunda_workers.errors import ReadModelError
@@ -144,10 +144,11 @@ class LogFile:
                 rows = self._reader.execute(query, (position, position))
                 for low, high, checksum, data in rows:
                     batch = Batch(low, high, data)
-                    if _safe_checksum(batch) != checksum:
-                        raise self._damaged(f"is damaged at position {low}")
-                    if found and low != found[-1].high + 1:
-                        raise self._damaged(f"has lost the records {found[-1].high + 1} to {low - 1}")
+                    problem = self._problem(batch, checksum, found[-1].high + 1 if found else low)
+                    if problem is not None and found:
+                        break  # whoever reads on finds out; what is before it is good
+                    if problem is not None:
+                        raise self._damaged(problem)
                     found.append(batch)
                     size += len(data)
                     if len(found) == _CHUNK_BATCHES or size >= _CHUNK_BYTES:
@@ -172,6 +173,14 @@ class LogFile:
             yield batches[-1].high
         if end > 0 and at <= end:
             raise self._damaged(f"has lost the records {at} to {end}")
+
+    def _problem(self, batch: Batch, checksum: Any, expected: int) -> str | None:
+        try:
+            if _checksum(batch) != checksum:
+                return f"is damaged at position {batch.low}"
+        except (TypeError, struct.error):  # what the row holds has not even the right types
+            return f"is damaged at position {batch.low}"
+        return None if batch.low == expected else f"has lost the records {expected} to {batch.low - 1}"
 
     def _one(self, query: str) -> int:
         with self._reading:
@@ -226,13 +235,6 @@ def _mark_checksum(position: bytes) -> bytes:
 
 def _checksum(batch: Batch) -> int:
     return zlib.crc32(batch.data, zlib.crc32(struct.pack(">qq", batch.low, batch.high)))
-
-
-def _safe_checksum(batch: Batch) -> int | None:
-    try:
-        return _checksum(batch)
-    except (TypeError, struct.error):
-        return None  # what the row holds has not even the right types
 
 
 def _quoted(path: Path) -> str:

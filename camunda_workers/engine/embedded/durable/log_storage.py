@@ -288,7 +288,7 @@ def _classes() -> tuple[Any, Any]:
         def seek(self, position: Any) -> None:
             # A position beyond the end means the last batch: that is how the engine finds out where the log ends.
             self._next = min(int(position), self._log.committed)
-            self._batches, self._at = self._log.find(self._next), 0
+            self._batches, self._at = [], 0
 
         @jpype.JOverride
         def hasNext(self) -> bool:

@@ -1,0 +1,207 @@
+"""``camunda-workers log``: is it what was written, what is in it, and where it goes."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from camunda_workers.cli import log_feeding, log_reading
+from camunda_workers.cli.log_options import (
+    DataDir,
+    Json,
+    Key,
+    Log,
+    PublicKey,
+    checkpoint_in,
+    open_log,
+    print_json,
+    progress,
+    say,
+    signer_of,
+    verifiers_of,
+)
+from camunda_workers.errors import ReadModelError
+
+app = typer.Typer(no_args_is_help=True, help="Verify, read, feed and export the event log.")
+
+
+@app.callback()
+def group() -> None:
+    """Verify, read, feed and export the event log."""
+
+
+@app.command()
+def verify(
+    since: Annotated[
+        Path | None, typer.Option("--from-checkpoint", help="Recompute only what is behind this signed checkpoint.", metavar="FILE")
+    ] = None,
+    trusted: Annotated[
+        list[Path] | None,
+        typer.Option("--checkpoint", help="A checkpoint that you kept elsewhere: the log must agree with it, too.", metavar="FILE"),
+    ] = None,
+    public_key: PublicKey = None,
+    data_dir: DataDir = None,
+    log: Log = None,
+    as_json: Json = False,
+) -> None:
+    """Recompute every hash and compare it with what was kept and signed; exit code 1 names the first bad record."""
+    raise typer.Exit(asyncio.run(_verify(since, trusted or [], public_key, data_dir, log, as_json)))
+
+
+async def _verify(
+    since: Path | None, trusted: list[Path], public_key: str | None, data_dir: Path | None, target: str | None, as_json: bool
+) -> int:
+    from camunda_workers.events.chain.verify import verify_log
+
+    async with open_log(data_dir, target) as log:
+        keys = verifiers_of(log, public_key, data_dir)
+        if (since or trusted) and not keys:
+            raise ReadModelError("a checkpoint can only be checked with the log's public key: name it with --public-key")
+        with progress("verifying") as told:
+            report = await verify_log(
+                log,
+                keys,
+                since=checkpoint_in(since, keys) if since is not None else None,
+                trusted=[checkpoint_in(path, keys) for path in trusted],
+                progress=told,
+            )
+    if as_json:
+        print_json(
+            {
+                "good": report.good,
+                "size": report.size,
+                "root": report.root.hex(),
+                "recomputed": report.records,
+                "from": report.first,
+                "archived": report.archived,
+                "contents": report.contents,
+                "erased": report.erased,
+                "checkpoints": report.checkpoints,
+                "signedTo": report.signed_to,
+                "problems": [
+                    {"record": one.seq, "partition": one.partition, "position": one.position, "what": one.what} for one in report.problems
+                ],
+            }
+        )
+        return 0 if report.good else 1
+    if not report.good:
+        say(f"WRONG: {report.problems[0].what}")
+        for problem in report.problems[1:20]:
+            say(f"  also: {problem.what}")
+        return 1
+    behind = f" (behind record {report.first - 1})" if report.first else ""
+    say(f"good: {report.records} of {report.size} records recomputed{behind}, {report.contents} contents, {report.erased} erased")
+    if not keys:
+        say(
+            "no public key was found, so signatures were not checked: sign with 'camunda-workers log checkpoint', or name one with --public-key"
+        )
+    elif report.checkpoints == 0:
+        say("nothing was signed yet: 'camunda-workers log checkpoint' does it")
+    else:
+        unsigned = report.size - report.signed_to
+        say(f"signed: {report.checkpoints} checkpoints up to {report.signed_to} records" + (f", {unsigned} since" if unsigned else ""))
+    return 0
+
+
+@app.command()
+def checkpoint(
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write it to a file, too: keep that elsewhere.", metavar="FILE")
+    ] = None,
+    key: Key = None,
+    data_dir: DataDir = None,
+    log: Log = None,
+) -> None:
+    """Sign what the log is now, and print it. A checkpoint that somebody else keeps is what no one can take back."""
+    note = asyncio.run(_checkpoint(key, data_dir, log))
+    if output is not None:
+        output.write_text(note)
+    print(note, end="")
+
+
+async def _checkpoint(key: Path | None, data_dir: Path | None, target: str | None) -> str:
+    from camunda_workers.events.chain.notary import Notary
+
+    async with open_log(data_dir, target) as log:
+        return await Notary(log, signer_of(log, key, data_dir)).sign()
+
+
+@app.command()
+def erase(
+    subject: Annotated[
+        str, typer.Option("--subject", help="A case's business id, a process instance's key, or a text that stands in a variable.")
+    ],
+    reason: Annotated[str, typer.Option(help="Why; is kept in the log. Nothing personal here.")] = "",
+    by: Annotated[str, typer.Option(help="Who decided it; is kept in the log.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    data_dir: DataDir = None,
+    log: Log = None,
+    as_json: Json = False,
+) -> None:
+    """Erase what the log knows of somebody: variables, messages, texts. The records stay, and the log still verifies."""
+    asyncio.run(_erase(subject, reason, by, yes, data_dir, log, as_json))
+
+
+async def _erase(subject: str, reason: str, by: str, yes: bool, data_dir: Path | None, target: str | None, as_json: bool) -> None:
+    from camunda_workers.events import ReadModel
+    from camunda_workers.events.chain.erase import erase, plan_erasure
+
+    async with open_log(data_dir, target) as log:
+        plan = await plan_erasure(log, subject)
+        cases = ", ".join(plan.business_ids) or "no business id"
+        if not as_json:
+            say(f"{len(plan.contents)} contents of {plan.records} records, {len(plan.instances)} process instances ({cases})")
+        if not yes:
+            typer.confirm("Erase them for ever?", abort=True)
+        erased = await erase(log, plan, reason=reason, by=by)
+        with progress("folding the read model anew"):
+            await ReadModel(log).rebuild()
+        if as_json:
+            print_json(
+                {
+                    "erased": erased,
+                    "records": plan.records,
+                    "cases": plan.business_ids,
+                    "processInstances": [str(k) for k in plan.instances],
+                }
+            )
+        else:
+            say(f"erased {erased} contents; 'camunda-workers log verify' still holds")
+
+
+@app.command()
+def export(
+    path: Annotated[Path, typer.Argument(help="Where to: a zip for proofs and xes, a folder for parquet, a .json or .sqlite for ocel.")],
+    what: Annotated[
+        str, typer.Option("--format", help="proofs (records with an offline verifier), parquet, ocel (JSON or SQLite, by the name), xes.")
+    ] = "proofs",
+    process: Annotated[str | None, typer.Option("--process", help="Only this process (ocel, xes).", metavar="PROCESS_ID")] = None,
+    key: Key = None,
+    data_dir: DataDir = None,
+    log: Log = None,
+) -> None:
+    """Write the log for others: with proofs, for a warehouse, or for process mining."""
+    say(asyncio.run(_export(path, what, process, key, data_dir, log)))
+
+
+async def _export(path: Path, what: str, process: str | None, key: Path | None, data_dir: Path | None, target: str | None) -> str:
+    async with open_log(data_dir, target) as log:
+        if what == "proofs":
+            from camunda_workers.events.chain.checkpoint import open_checkpoint
+            from camunda_workers.events.chain.notary import Notary
+            from camunda_workers.events.export.proofs import export_log
+
+            signer = signer_of(log, key, data_dir)
+            note = await Notary(log, signer).sign()
+            size = open_checkpoint(note, [signer.verifier]).size
+            with progress("exporting") as told:
+                await export_log(log, path, note, size, told)
+            return f"{size} records in {path}; check them with: unzip {path} verify.py && python verify.py {path} '{signer.verifier}'"
+        raise typer.BadParameter(f"there is no format '{what}': proofs, parquet, ocel, xes", param_hint="--format")
+
+
+for _command in (*log_reading.COMMANDS, *log_feeding.COMMANDS):
+    app.command()(_command)

@@ -1,0 +1,86 @@
+"""The task service as the command line opens it: the engine of the environment, the project's rules, this machine's store and log."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from camunda_workers.settings import Settings, find_project_file, load_project
+
+if TYPE_CHECKING:
+    from camunda_workers.project import DutiesSection
+    from camunda_workers.tasks import Caller, TaskService
+
+T = TypeVar("T")
+
+As = Annotated[
+    str | None,
+    typer.Option("--as", help="Who does it; CAMUNDA_WORKERS_USER or your account otherwise.", metavar="USER", show_default=False),
+]
+Groups = Annotated[
+    str | None, typer.Option("--groups", help="Your groups, comma-separated; those of [duties.people] otherwise.", show_default=False)
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Key = Annotated[int, typer.Argument(help="The task's key.", metavar="TASK", show_default=False)]
+
+
+@dataclass(frozen=True)
+class Session:
+    """An open task service and who uses it."""
+
+    tasks: TaskService
+    caller: Caller
+
+
+def duties_here() -> DutiesSection:
+    """The rules of the project in or above this folder; none where there is no project."""
+    from camunda_workers.project import DutiesSection
+
+    return load_project().duties if find_project_file() is not None else DutiesSection()
+
+
+@asynccontextmanager
+async def session(user: str | None, groups: str | None) -> AsyncGenerator[Session]:
+    """Open the task service for somebody."""
+    from camunda_workers.client import Client
+    from camunda_workers.events import DEFAULT_FILE, EventLog
+    from camunda_workers.tasks import Caller, open_tasks
+    from camunda_workers.tasks.duties.history import PATIENCE
+    from camunda_workers.tasks.store import DEFAULT_FILE as STORE
+
+    settings = Settings()
+    names = frozenset(part.strip() for part in groups.split(",") if part.strip()) if groups is not None else None
+    caller = Caller(user or settings.user or getpass.getuser(), names)
+    log = settings.data_dir / DEFAULT_FILE
+    store: Path | str = settings.task_store or settings.data_dir / STORE
+    # A log that is not there knows nothing, so the rules say no: at once, not after waiting for it.
+    patience = PATIENCE if log.is_file() else 0.0
+    async with (
+        EventLog.open(log if log.is_file() else ":memory:") as events,
+        Client(settings=settings) as client,
+        open_tasks(client, events, duties_here(), store=store, patience=patience) as tasks,
+    ):
+        yield Session(tasks, caller)
+
+
+def run(work: Callable[[Session], Awaitable[T]], user: str | None, groups: str | None) -> T:
+    """Do something with the task service and close it."""
+
+    async def whole() -> T:
+        async with session(user, groups) as opened:
+            return await work(opened)
+
+    return asyncio.run(whole())
+
+
+def show_json(value: Any) -> None:
+    """Print JSON."""
+    print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
