@@ -35,12 +35,13 @@ class Local:
 
 
 @asynccontextmanager
-async def run_locally(settings: Settings, log_path: Path | str = ":memory:") -> AsyncGenerator[Local]:
+async def run_locally(settings: Settings, log_path: Path | str = ":memory:", *, data: Path | None = None) -> AsyncGenerator[Local]:
     """Run an embedded engine whose every record goes into a log of its own.
 
     Args:
         settings: where the engine's files are.
         log_path: where the log is written; it must be new, because a fresh engine begins at its first record.
+        data: the folder of a durable engine, which goes on from there and has its log there too; then ``log_path`` is left out.
 
     Raises:
         SetupError: the engine's files are not there and cannot be fetched.
@@ -50,6 +51,14 @@ async def run_locally(settings: Settings, log_path: Path | str = ":memory:") -> 
     from camunda_workers.engine.embedded.engine import EmbeddedEngine
     from camunda_workers.events import EventLog
 
+    if data is not None:
+        async with (
+            EmbeddedEngine(data=data, rest_port=0, settings=settings) as engine,
+            Client(grpc_address=engine.grpc_address, rest_address=engine.rest_address) as client,
+        ):
+            assert engine.event_log is not None
+            yield Local(engine, client, engine.event_log)
+        return
     async with (
         EventLog.open(log_path) as log,
         EmbeddedEngine(state="rocksdb", rest_port=0, log=log, settings=settings) as engine,

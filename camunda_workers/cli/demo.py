@@ -41,6 +41,10 @@ app = typer.Typer(add_completion=False)
 def demo(
     cases: Annotated[int, typer.Option(min=1, max=300, help="How many claims run.")] = 40,
     speed: Annotated[Speed, typer.Option(help="'watch' is slow enough to follow.")] = Speed.fast,
+    keep: Annotated[
+        Path | None,
+        typer.Option(file_okay=False, metavar="DIR", help="Keep the engine in this folder, to go on with it: engine start --data DIR."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Run real claims through the claims process: weeks of work in seconds, on Camunda's own engine in this process."""
@@ -49,23 +53,28 @@ def demo(
         raise ConfigurationError(
             f'{project.path}: [demo] run is missing: say which function runs the demo, run = "package.module:function"'
         )
-    result = asyncio.run(_run(project, project.demo.run, cases, speed, Console(stderr=True, quiet=as_json)))
+    if keep is not None and keep.exists() and any(keep.iterdir()):
+        raise ConfigurationError(
+            f"{keep} is not empty: choose another folder, or go on with it: camunda-workers engine start --data {keep}"
+        )
+    result = asyncio.run(_run(project, project.demo.run, cases, speed, keep, Console(stderr=True, quiet=as_json)))
     if as_json:
         print(json.dumps(result.as_json()))
     else:
-        _show(Console(), result)
+        _show(Console(), result, keep)
 
 
-async def _run(project: ProjectFile, reference: str, cases: int, speed: Speed, console: Console) -> Any:
+async def _run(project: ProjectFile, reference: str, cases: int, speed: Speed, keep: Path | None, console: Console) -> Any:
     settings = Settings()
     run: Callable[..., Any] = load_reference(project, reference)
     begun = time.perf_counter()
     async with AsyncExitStack() as stack:
         with console.status("Starting Camunda's engine in this process"):
-            log_path = _fresh_log(settings)
+            log_path = ":memory:" if keep is not None else _fresh_log(settings)
+            running = await stack.enter_async_context(run_locally(settings, log_path, data=keep))
             # Failing jobs belong to the story (the payments system breaks down): they go to a file, not between the progress bars.
-            configure_logging("info", file=log_path.with_name("demo.log"), as_json=True)
-            running = await stack.enter_async_context(run_locally(settings, log_path))
+            folder = keep or settings.data_dir / DEMO_FOLDER
+            configure_logging("info", file=folder / "demo.log", as_json=True)
         console.print(
             f"Camunda {settings.engine_version} is up after {time.perf_counter() - begun:.1f} s, inside this Python process",
             highlight=False,
@@ -103,7 +112,7 @@ def _moment(moment: datetime) -> str:
 _OUTCOMES = {"paid_straight_through": "paid straight through", "not_covered": "not covered"}
 
 
-def _show(console: Console, result: Any) -> None:
+def _show(console: Console, result: Any, keep: Path | None) -> None:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="dim")
     table.add_column()
@@ -116,12 +125,15 @@ def _show(console: Console, result: Any) -> None:
     console.print(table)
     example = _example(result)
     console.print("\nWhat to type next")
-    for command, what in (
-        (f"case show {example}", "one claim's story"),
-        ("demo --speed watch", "slow enough to follow"),
-        ("engine start", "an engine for Camunda Modeler"),
-    ):
-        console.print(f"  .venv/bin/camunda-workers {command:<22}{what}", highlight=False)
+    if keep is None:
+        steps = [(f"case show {example}", "one claim's story"), ("demo --speed watch", "slow enough to follow")]
+        steps.append(("engine start", "an engine for Camunda Modeler"))
+    else:
+        steps = [(f"case show {example} --data-dir {keep}", "one claim's story"), (f"engine start --data {keep}", "go on with this engine")]
+        steps.append((f"engine inspect {keep}", "what is in the folder"))
+    width = max(22, *(len(command) + 2 for command, _ in steps))
+    for command, what in steps:
+        console.print(f"  .venv/bin/camunda-workers {command:<{width}}{what}", highlight=False, soft_wrap=True)
 
 
 def _example(result: Any) -> str:

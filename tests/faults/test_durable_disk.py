@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -43,8 +44,6 @@ class Ballast:
 
     def take(self, *, leaving: int) -> None:
         """Fill the disk up to so many bytes."""
-        import shutil
-
         with self._path.open("ab", buffering=0) as file:
             while (free := shutil.disk_usage(self._disk).free) > leaving:
                 try:
@@ -119,7 +118,7 @@ async def test_a_full_disk_loses_nothing_that_was_acknowledged(small_disk: Path)
             while not keys <= await _active(engine):
                 await asyncio.sleep(0.1)
         everything = await _active(engine)
-    async with EmbeddedEngine(data=small_disk / "data") as engine:
+    async with EmbeddedEngine(data=small_disk / "data", settings=Settings(least_free_mb=1)) as engine:
         assert await _active(engine) == everything
         answer = await engine.bridge.execute(commands.activate_jobs("work", "test", 60_000, 100, []))
         assert {job["processInstanceKey"] for job in answer.value["jobs"]} == everything

@@ -50,7 +50,7 @@ async def gateway() -> AsyncIterator[ScriptedGateway]:
 
 @pytest.fixture
 async def client(gateway: ScriptedGateway) -> AsyncIterator[Client]:
-    async with Client(settings=Settings(grpc_address=gateway.address, request_timeout=2.0), back_off=QUICK) as opened:
+    async with Client(settings=Settings(grpc_address=gateway.address, request_timeout=30.0), back_off=QUICK) as opened:
         yield opened
 
 
@@ -65,7 +65,7 @@ def jobs(*numbers: str, **fields: object) -> tuple[pb.ActivateJobsResponse]:
 async def test_jobs_over_the_wire(gateway: ScriptedGateway, client: Client) -> None:
     gateway.script("ActivateJobs", jobs("A1", "none", "broken", "extend"), Wait())
     async with WorkerRunner(client, [Router(check)], name="tester", polling=POLLING) as runner:
-        await eventually(lambda: runner.stats["check"].activated == 4 and runner.stats["check"].running == 0)
+        await eventually(lambda: runner.stats["check"].activated == 4 and runner.stats["check"].running == 0, timeout=20)
     request = gateway.sent("ActivateJobs")[0]
     assert (request.type, request.worker, request.timeout, request.maxJobsToActivate) == ("check", "tester", 60_000, 4)
     assert (list(request.fetchVariable), request.requestTimeout) == (["number"], 5_000)

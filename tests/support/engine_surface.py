@@ -26,6 +26,7 @@ SURFACE: Mapping[str, Sequence[str]] = {
         "capacity()", "getBytes(int, ByteBuffer, int)", "getBytes(int, byte[])", "getStringWithoutLengthUtf8(int, int)",
     ],
     "org.agrona.concurrent.BackoffIdleStrategy": ["new(long, long, long, long)"],
+    "org.agrona.concurrent.IdleStrategy": [],
     "org.agrona.concurrent.UnsafeBuffer": ["new(byte[])"],
     ZEEBE + "db.AccessMetricsConfiguration": ["new(Kind, int)"],
     ZEEBE + "db.AccessMetricsConfiguration$Kind": ["NONE"],
@@ -45,6 +46,8 @@ SURFACE: Mapping[str, Sequence[str]] = {
     ZEEBE + "engine.processing.streamprocessor.JobStreamer": ["notifyWorkAvailable(String)", "streamFor(DirectBuffer, Predicate)"],
     ZEEBE + "engine.processing.streamprocessor.JobStreamer$JobStream": ["properties()", "push(ActivatedJob)"],
     ZEEBE + "engine.processing.streamprocessor.TypedRecordProcessorContext": ["getPartitionId()"],
+    ZEEBE + "engine.processing.streamprocessor.TypedRecordProcessorFactory": ["createProcessors(TypedRecordProcessorContext)"],
+    ZEEBE + "engine.processing.streamprocessor.TypedRecordProcessors": [],
     ZEEBE + "logstreams.log.LogAppendEntry": ["of(RecordMetadata, UnifiedRecordValue)", "of(long, RecordMetadata, UnifiedRecordValue)"],
     ZEEBE + "logstreams.log.LogRecordAwaiter": ["onRecordAvailable()"],
     ZEEBE + "logstreams.log.LogStream": [
@@ -65,6 +68,7 @@ SURFACE: Mapping[str, Sequence[str]] = {
     ZEEBE + "msgpack.value.StringValue": ["new(String)"],
     ZEEBE + "process.test.engine.InMemoryLogStorage": ["new()"],
     ZEEBE + "process.test.engine.db.InMemoryDbFactory": ["new()", "createDb()"],
+    ZEEBE + "protocol.impl.encoding.AuthInfo": [],
     ZEEBE + "protocol.impl.record.CopiedRecord": ["toJson()"],
     ZEEBE + "protocol.impl.record.RecordMetadata": [
         "new()", "authorization(AuthInfo)", "getIntent()", "getRecordType()", "getValueType()", "intent(Intent)", "operationReference(long)",
@@ -90,6 +94,9 @@ SURFACE: Mapping[str, Sequence[str]] = {
     ZEEBE + "stream.api.CommandResponseWriter": [
         "intent(Intent)", "key(long)", "partitionId(int)", "recordType(RecordType)", "rejectionReason(DirectBuffer)",
         "rejectionType(RejectionType)", "tryWriteResponse(int, long)", "valueType(ValueType)", "valueWriter(BufferWriter)",
+    ],
+    ZEEBE + "stream.api.InterPartitionCommandSender": [
+        "sendCommand(int, ValueType, Intent, Long, UnifiedRecordValue, AuthInfo)",
     ],
     ZEEBE + "stream.impl.ControllableStreamClockImpl": ["new(InstantSource)"],
     ZEEBE + "stream.impl.StreamProcessor": [

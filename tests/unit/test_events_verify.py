@@ -364,10 +364,13 @@ async def test_a_subject_that_nobody_knows(tmp_path: Path) -> None:
         {"correlationKey": "k", "variables": {"correlationKey": "k", "x": None}},
     ],
 )
-@pytest.mark.parametrize("spaced", [False, True])
-async def test_a_text_comes_back_as_it_went_whatever_is_in_it(value: dict[str, object], *, spaced: bool) -> None:
+@pytest.mark.parametrize("indent", [None, 0, 2])
+@pytest.mark.parametrize("separators", [(",", ":"), (" , ", " : "), (", ", ": ")])
+async def test_a_text_comes_back_as_it_went_whatever_is_in_it(
+    value: dict[str, object], indent: int | None, separators: tuple[str, str]
+) -> None:
     record = {**json.loads(LINES[0]), "valueType": "JOB", "value": value}
-    line = json.dumps(record, ensure_ascii=False, indent=1 if spaced else None, separators=None if spaced else (",", ":"))
+    line = json.dumps(record, ensure_ascii=False, indent=indent, separators=separators)
     async with EventLog.open() as log:
         await log.append([line])
         found = await log.record_at(1)

@@ -52,19 +52,24 @@ async def test_jobs_are_fetched_run_and_reported() -> None:
 async def test_the_cap_is_held_exactly_and_used_fully(cap: int) -> None:
     engine = JobEngine(hands_out_too_many=2)
     running = most = 0
+    full = asyncio.Event()
 
     @worker("slow", max_running=cap)
     async def slow() -> None:
         nonlocal running, most
         running += 1
         most = max(most, running)
+        if running == cap:
+            full.set()
+        # Nobody ends before all places have been taken once, however slow the machine is.
+        await full.wait()
         await asyncio.sleep(0.001)
         running -= 1
 
     for _ in range(cap * 6):
         engine.add("slow")
     async with WorkerRunner(engine, [Router(slow)], polling=QUICK) as runner:
-        await engine.all_ended(cap * 6)
+        await engine.all_ended(cap * 6, timeout=20)
     assert most == cap
     # What came beyond the cap went back, without using up a retry.
     returned = [ended for ended in engine.ended if ended.call == "fail"]

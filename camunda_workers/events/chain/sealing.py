@@ -168,7 +168,7 @@ def _span(text: str, name: str) -> tuple[int, int]:
         at = text.find(f'{{"{name}":')
     # A quotation mark within a string has a backslash before it, so this is a member; if it is the only one of its name, it is ours.
     if at >= 0 and text.count(f'"{name}":') == 1:
-        begin = at + len(needle)
+        begin = _skip(text, at + len(needle))
         return begin, _end(text, begin)
     if name == "value" and text.count(',"value":"') == 1 and text.count('"value":') == 2:
         begin = text.find(',"value":"') + len(',"value":')
@@ -207,7 +207,10 @@ def _members(text: str, at: int) -> dict[str, tuple[int, int]]:
 
 
 def _end(text: str, at: int) -> int:
-    return cast("int", _scan(text, at)[1])
+    try:
+        return cast("int", _scan(text, at)[1])
+    except StopIteration as error:
+        raise ReadModelError(f"a record is not JSON (at character {at}): {text[:120]}") from error
 
 
 def _skip(text: str, at: int) -> int:

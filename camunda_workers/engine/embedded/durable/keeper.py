@@ -54,6 +54,7 @@ class Keeper:
         self._tasks: list[asyncio.Task[None]] = []
         self._writing: str | None = None
         self._full: str | None = None
+        self._told: str | None = None
         self._lock = asyncio.Lock()
 
     def start(self) -> None:
@@ -104,6 +105,9 @@ class Keeper:
 
     def _tell(self) -> None:
         reason = self._writing or self._full
+        if reason == self._told:
+            return
+        self._told = reason
         if reason is None:
             _logger.warning("%s can be written again: commands are accepted", self._home.folder.path)
             self._bridge.refuse(None)
