@@ -13,7 +13,7 @@ from rich.table import Table
 
 from bench.result import Result
 
-MODULES = ["start", "engine", "worker", "drain"]
+MODULES = ["start", "engine", "gateway", "worker", "drain"]
 
 
 def main(chosen: list[str]) -> int:

@@ -61,6 +61,40 @@ def show(
         render(story, Console(highlight=False))
 
 
+@app.command()
+def export(
+    business_id: Annotated[str, typer.Argument(help="The case's business id, CLM-000123 for example.", metavar="BUSINESS_ID")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The zip; by default the case's name.", metavar="FILE")] = None,
+    key: Annotated[Path | None, typer.Option("--key", help="The log's private key; by default beside the log.", metavar="FILE")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="The folder with the event log; default CAMUNDA_WORKERS_DATA_DIR.")] = None,
+    log: Annotated[str | None, typer.Option("--log", help="The log itself: a file, or postgresql://…", metavar="FILE|ADDRESS")] = None,
+) -> None:
+    """Write the evidence of a case: a signed zip with a page to read, the records, and the proofs that they are in the log."""
+    name = "".join(character if character.isalnum() or character in "._-" else "_" for character in business_id)
+    path = output or Path(f"{name}-evidence.zip")
+    count, public_key = asyncio.run(_exported(business_id, path, key, data_dir, log))
+    print(f"{count} records in {path}: open index.html in it; check it with: python verify.py {path} '{public_key}'")
+
+
+async def _exported(business_id: str, path: Path, key: Path | None, data_dir: Path | None, target: str | None) -> tuple[int, str]:
+    from camunda_workers.cli.demo import DEMO_FOLDER
+    from camunda_workers.cli.log_options import open_log, signer_of
+    from camunda_workers.events import DEFAULT_FILE
+    from camunda_workers.events.export.bundle import export_case
+
+    folder = data_dir if data_dir is not None else Settings().data_dir
+    if (
+        target is None
+        and Settings().event_log is None
+        and not (folder / DEFAULT_FILE).is_file()
+        and (folder / DEMO_FOLDER / DEFAULT_FILE).is_file()
+    ):
+        target = str(folder / DEMO_FOLDER / DEFAULT_FILE)
+    async with open_log(data_dir, target) as opened:
+        signer = signer_of(opened, key, data_dir)
+        return await export_case(opened, business_id, path, signer), str(signer.verifier)
+
+
 async def _recorded(path: Path, business_id: str | None) -> list[CaseStory]:
     from camunda_workers.events.recording import recorded_stories
 

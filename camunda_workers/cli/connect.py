@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Show and check the connection to a Camunda cluster.")
 
-_MARKS = {"works": "[green]works[/]", "fails": "[red]fails[/]", "warns": "[yellow]warns[/]", "skipped": "[dim]skipped[/]"}
+_COLOURS = {"works": "green", "fails": "red", "warns": "yellow", "skipped": "dim"}
 
 
 @app.command()
@@ -76,10 +76,10 @@ async def _findings(check: ConnectionCheck, console: Console | None) -> list[Fin
     async for finding in check.run():
         findings.append(finding)
         if console is not None:
-            console.print(f"{finding.name:<15} {_MARKS[finding.state]:<16} ", end="")
+            console.print(f"{finding.name:<15}[{_COLOURS[finding.state]}]{finding.state:<8}[/]", end="")
             console.print(finding.detail, markup=False)
             if finding.fix:
-                console.print(f"{'':<15} → {finding.fix}", markup=False, style="bold")
+                console.print(f"{'':<15}→ {finding.fix}", markup=False, style="bold")
     return findings
 
 

@@ -200,6 +200,25 @@ async def _export(path: Path, what: str, process: str | None, key: Path | None, 
             with progress("exporting") as told:
                 await export_log(log, path, note, size, told)
             return f"{size} records in {path}; check them with: unzip {path} verify.py && python verify.py {path} '{signer.verifier}'"
+        if what == "parquet":
+            from camunda_workers.events import ReadModel
+            from camunda_workers.events.export.parquet import export_parquet
+
+            await ReadModel(log).catch_up()
+            with progress("exporting") as told:
+                counts = await export_parquet(log, path, told)
+            return f"{counts['records']} records and {len(counts) - 1} tables in {path}"
+        if what in ("ocel", "xes"):
+            from camunda_workers.events.export.mining import mine
+            from camunda_workers.events.export.ocel import write_ocel_json, write_ocel_sqlite
+            from camunda_workers.events.export.xes import write_xes
+
+            events, things = await mine(log, process)
+            if what == "xes":
+                return f"{len(events)} events of {write_xes(events, path)} cases in {path}"
+            write = write_ocel_sqlite if path.suffix in (".sqlite", ".db") else write_ocel_json
+            write(events, things, path)
+            return f"{len(events)} events and {len(things)} objects in {path}"
         raise typer.BadParameter(f"there is no format '{what}': proofs, parquet, ocel, xes", param_hint="--format")
 
 

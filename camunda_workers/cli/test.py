@@ -130,7 +130,7 @@ async def _results(
             console.print(f"  [dim]{result.seconds:.2f} s[/dim]")
             if result.failure:
                 console.print("\n".join(f"      {line}" for line in result.failure.splitlines()), markup=False, soft_wrap=True)
-                if record is not None:
+                if record is not None and not case.refusal:
                     saved = save_recording(
                         kit.journal.lines, record / f"{slug(f'{file.stem}-{case.name}')}.records.jsonl.gz", name=case.name
                     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Literal, cast
 
 from camunda_workers.client import reading
@@ -26,27 +27,24 @@ class ClusterCommands(Commands):
             over: ``auto`` asks over gRPC, and over REST when gRPC is closed and there is a REST address.
         """
         if over == "rest":
-            return await self._topology_over_rest()
-        # With a second way there is no point in knocking at the first for long.
-        other_way = over == "auto" and bool(self.settings.rest_address)
-        try:
-            answer = await self._gateway().call(
-                "Topology", pb.TopologyRequest(), pb.TopologyResponse, repeat=Repeat.NEVER if other_way else Repeat.ALWAYS
-            )
-        except (EngineUnavailable, NotSupported) as closed:
-            if not other_way:
-                raise
+            return await self._topology_over_rest(Repeat.ALWAYS)
+        if over == "auto" and self.settings.rest_address:
             try:
-                return await self._topology_over_rest()
-            except EngineError:
-                # gRPC was asked for first, so what is wrong with it is what matters.
-                raise closed from None
+                return await self._topology_over_grpc(Repeat.NEVER)
+            except (EngineUnavailable, NotSupported):
+                # One look at the other door before knocking at the first for longer.
+                with suppress(EngineError):
+                    return await self._topology_over_rest(Repeat.NEVER)
+        return await self._topology_over_grpc(Repeat.ALWAYS)
+
+    async def _topology_over_grpc(self, repeat: Repeat) -> Topology:
+        answer = await self._gateway().call("Topology", pb.TopologyRequest(), pb.TopologyResponse, repeat=repeat)
         assert answer is not None
         self._version = answer.gatewayVersion
         return reading.topology(answer)
 
-    async def _topology_over_rest(self) -> Topology:
-        answer = await self._rest().call("GET", "/topology", repeat=Repeat.ALWAYS)
+    async def _topology_over_rest(self, repeat: Repeat) -> Topology:
+        answer = await self._rest().call("GET", "/topology", repeat=repeat)
         try:
             topology = reading.topology_from_rest(cast("Mapping[str, Any]", answer))
         except (LookupError, TypeError, ValueError, AttributeError) as error:

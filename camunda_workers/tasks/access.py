@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from camunda_workers.client import Client, UserTask
@@ -17,7 +17,7 @@ from camunda_workers.tasks.duties.facts import Action, Decision, Reason
 from camunda_workers.tasks.duties.sink import Fact
 from camunda_workers.tasks.errors import DutyDenied, TaskClosed, TaskTaken
 from camunda_workers.tasks.forms.feel import FeelEvaluator, feel_here
-from camunda_workers.tasks.notifications.outbox import Kind, Notice, Outbox
+from camunda_workers.tasks.notifications.outbox import Channel, Kind, Notice, Outbox
 
 if TYPE_CHECKING:
     from camunda_workers.tasks.store import TaskStore
@@ -38,10 +38,18 @@ class TaskAccess:
         desk: answers questions about duties.
         feel: evaluates the expressions of forms; this installation's when not given.
         clock: the time.
+        channels: over which news goes out.
     """
 
     def __init__(
-        self, client: Client, store: TaskStore, desk: DutyDesk, *, feel: FeelEvaluator | None = None, clock: Clock | None = None
+        self,
+        client: Client,
+        store: TaskStore,
+        desk: DutyDesk,
+        *,
+        feel: FeelEvaluator | None = None,
+        clock: Clock | None = None,
+        channels: Sequence[Channel] = ("email",),
     ) -> None:
         self._client = client
         self._store = store
@@ -49,6 +57,7 @@ class TaskAccess:
         self._feel = feel or feel_here()
         self._clock = clock or SystemClock()
         self._outbox = Outbox(store.database)
+        self._channels = tuple(channels)
 
     async def _find(self, caller: Caller, key: int) -> UserTask:
         """A task the caller may know of.
@@ -168,15 +177,16 @@ class TaskAccess:
         await self._desk.record(fact)
 
     async def _tell(self, kind: Kind, recipient: str, task: UserTask, once: str, **data: Any) -> None:
-        """Write news about a task down for somebody who can be reached by email."""
+        """Write news about a task down for somebody, once for every way to reach them."""
         shown = {
             "task": task.name or task.element_id,
             "case": business_of(task),
             "process": task.process_name or task.process_definition_id,
         }
-        notice = Notice(kind, task.key, recipient, "email", f"{kind}:{task.key}:{once}", {**shown, **data})
-        if self._desk.people.email_of(recipient) is not None:
-            await self._outbox.put(notice, self._clock.now())
+        for channel in self._channels:
+            if channel == "webhook" or self._desk.people.email_of(recipient) is not None:
+                notice = Notice(kind, task.key, recipient, channel, f"{kind}:{task.key}:{once}", {**shown, **data})
+                await self._outbox.put(notice, self._clock.now())
 
     async def _why(self, caller: Caller, key: int, error: InvalidState | NotFound | DeadlineExceeded) -> Exception:
         """What an engine's refusal means to the person: somebody else was faster, a listener said no, or the task is gone."""

@@ -6,11 +6,11 @@ before it assigns or completes, and a denial comes back to the person with its r
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable
 from typing import Annotated, Any, Protocol, runtime_checkable
 
 from camunda_workers.client import Client
+from camunda_workers.tasks.duties.identity import folded
 from camunda_workers.worker import Deny, JobContext, Provided, Worker, worker
 
 
@@ -66,12 +66,7 @@ def four_eyes(job_type: str = "four-eyes", *, not_by: Iterable[str]) -> Worker[.
             if any(not name for name in before):
                 # Who cannot be told apart cannot be kept apart: the safe answer is no.
                 raise Deny(f"this task needs four eyes, and it is not known who completed '{element}'")
-            if _same(who) in {_same(name) for name in before}:
+            if folded(who) in {folded(name) for name in before}:
                 raise Deny(f"this task needs four eyes: {who} already completed '{element}', somebody else has to decide here")
 
     return check_four_eyes
-
-
-def _same(name: str) -> str:
-    """One spelling for one person: "Grace.L " and "grace.l" are no two people."""
-    return unicodedata.normalize("NFKC", name).strip().casefold()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +16,9 @@ from camunda_workers.tasks.store.attachments import Attachment
 from camunda_workers.tasks.store.comments import Comment
 from camunda_workers.tasks.store.drafts import Draft
 from camunda_workers.tasks.work import REFUSALS
+
+LARGEST_DRAFT: Final = 1_000_000
+"""Characters of a draft as JSON."""
 
 ESCALATED: Final = 90
 """The priority of an escalated task, at least."""
@@ -39,8 +43,8 @@ class TaskNotes(TaskHanding):
             Outdated: another tab has saved meanwhile.
         """
         await self._mine(caller, key)
-        if too_deep(variables):
-            raise InvalidArgument("a draft is nested too deeply to come from a form")
+        if too_deep(variables) or len(json.dumps(dict(variables))) > LARGEST_DRAFT:
+            raise InvalidArgument("a draft this deep or large does not come from a form")
         return await self._store.drafts.save(key, caller.user, variables, self._clock.now(), revision=revision)
 
     async def draft(self, caller: Caller, key: int) -> Draft | None:

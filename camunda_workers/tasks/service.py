@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from camunda_workers.tasks.duties.history import PATIENCE
 from camunda_workers.tasks.notes import TaskNotes
-from camunda_workers.tasks.notifications.outbox import Outbox
+from camunda_workers.tasks.notifications.outbox import Channel, Outbox
 
 if TYPE_CHECKING:
     from camunda_workers.client import Client
@@ -102,6 +102,7 @@ async def open_tasks(
     clock: Clock | None = None,
     catch_up: Callable[[], Awaitable[object]] | None = None,
     patience: float = PATIENCE,
+    channels: Sequence[Channel] = ("email",),
 ) -> AsyncGenerator[TaskService]:
     """Open the task service; arguments as for `open_desk`, and:
 
@@ -116,8 +117,9 @@ async def open_tasks(
         clock: see there.
         catch_up: see there.
         patience: see there.
+        channels: over which news about tasks goes out.
     """
     async with open_desk(
         section, log, store=store, sink=sink, directory=directory, clock=clock, catch_up=catch_up, patience=patience
     ) as desk:
-        yield TaskService(client, desk.store, desk, feel=feel, clock=clock)
+        yield TaskService(client, desk.store, desk, feel=feel, clock=clock, channels=channels)

@@ -176,9 +176,11 @@ class TaskWork(TaskAccess):
         """Give a task back to its group; one that was delegated goes back to its owner."""
         task = await self._mine(caller, key, or_supervisor=True)
         delegation = await self._store.delegations.open_one(key)
+        # What a substitute gives back goes to the group: its owner is away.
+        back_to = delegation.owner if delegation is not None and delegation.kind == "DELEGATED" else None
         try:
-            if delegation is not None:
-                await self._client.assign_user_task(key, delegation.owner, action="undelegate")
+            if back_to is not None:
+                await self._client.assign_user_task(key, back_to, action="undelegate")
             else:
                 await self._client.unassign_user_task(key)
         except REFUSALS as error:
@@ -186,7 +188,7 @@ class TaskWork(TaskAccess):
         if delegation is not None:
             await self._store.delegations.settle(delegation.id, "WITHDRAWN", self._clock.now())
         await self._record("task.unclaimed", caller, task, had=task.assignee)
-        return await self._settled(caller, key, delegation.owner if delegation is not None else None)
+        return await self._settled(caller, key, back_to)
 
     async def complete(
         self, caller: Caller, key: int, variables: Mapping[str, Any] | None = None, *, action: str | None = None

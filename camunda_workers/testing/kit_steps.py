@@ -11,6 +11,7 @@ from typing import Any
 from camunda_workers.client import DecisionResult, Deployment, Resource
 from camunda_workers.client.deploy import collect
 from camunda_workers.errors import InvalidArgument, NotFound
+from camunda_workers.testing.diagrams import read_processes
 from camunda_workers.testing.failures import is_expectation, unknown
 from camunda_workers.testing.handles import Instance, UserTask
 from camunda_workers.testing.kit_core import Core
@@ -66,7 +67,9 @@ class Steps(Core):
             )  # fmt: skip
         except NotFound as error:
             await self.waiting.look_around()
-            raise unknown("process", process_id, "what is deployed", {one.process_id for one in self.journal.processes.values()}) from error
+            known = {one.process_id for one in self.journal.processes.values()}
+            known.update(one for resource in self._deployed.values() for one in read_processes(resource.content))
+            raise unknown("process", process_id, "what is deployed", known) from error
         return Instance(self, created.process_instance_key, process_id)
 
     async def advance(self, by: timedelta | None = None, **units: float) -> None:

@@ -71,7 +71,14 @@ class Work(Core):
         return self._soon(lambda: self.client.deploy(stand_ins.decision(decision_id, returns)))
 
     def mock_child_process(
-        self, process_id: str, *, returns: Mapping[str, Any] | None = None, throws: str | None = None
+        self, process_id: str, *, returns: Mapping[str, Any] | None = None, throws: str | None = None, version_tag: str = ""
     ) -> Later[Deployment]:
-        """Let a called process end at once with these variables (or a BPMN error); deployed as its newest version before the next step."""
-        return self._soon(lambda: self.client.deploy(stand_ins.process(process_id, returns or {}, throws)))
+        """Let a called process end at once with these variables (or a BPMN error); deployed as its newest version before the next step.
+
+        Args:
+            process_id: the called process.
+            returns: variables that it ends with.
+            throws: the code of a BPMN error that it ends with.
+            version_tag: for call activities that bind to a version tag.
+        """
+        return self._soon(lambda: self.client.deploy(stand_ins.process(process_id, returns or {}, throws, version_tag)))

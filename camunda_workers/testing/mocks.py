@@ -16,6 +16,7 @@ from camunda_workers.worker.executor import Report, describe
 from camunda_workers.worker.jobs import Jobs
 from camunda_workers.worker.outcome import NOTHING, Bpmn, Completed, Corrected, Denied, Deny, Failed, Outcome
 from camunda_workers.worker.poller import Poller, Polling
+from camunda_workers.worker.pulse import Pulse
 from camunda_workers.worker.reporter import Reporter
 from camunda_workers.worker.result import InvalidResult, plain
 from camunda_workers.worker.slots import Slots
@@ -176,7 +177,9 @@ def poller_of(mock: MockJob, client: Client, name: str) -> tuple[Poller, Jobs]:
     executor: Any = _Executor(mock)
     jobs = Jobs(definition, executor=executor, reporter=Reporter(client, stats), gateway=client, slots=slots, stats=stats)
     polling = Polling(request_timeout=timedelta(seconds=30))
-    return Poller(definition, gateway=client, jobs=jobs, slots=slots, stats=stats, name=name, polling=polling), jobs
+    # A pulse that does not beat: a test's process is not frozen, and a debugger that stops it must not make its jobs late.
+    poller = Poller(definition, gateway=client, jobs=jobs, slots=slots, stats=stats, name=name, polling=polling, pulse=Pulse())
+    return poller, jobs
 
 
 def _definition(job_type: str) -> Definition:

@@ -20,6 +20,7 @@ from camunda_workers.testing.cases.run import run_alone
 from camunda_workers.testing.journal import Journal
 from camunda_workers.testing.kit import CamundaTest
 from camunda_workers.testing.mutate import Mutant, mutants
+from camunda_workers.testing.mutate_decisions import watch_decision, watch_rule
 
 IN_PROCESS = ("-W", "ignore::pytest.PytestAssertRewriteWarning", "-p", "no:faulthandler")
 """For pytest in a process that already runs. The package is imported, so its asserts are not rewritten, which nobody needs. And the virtual
@@ -48,7 +49,7 @@ class Verdict:
 
 @dataclass(slots=True)
 class Trace:
-    """What one test executed: the contents it deployed by resource name, ids of elements and flows."""
+    """What one test executed: the contents it deployed by resource name, ids of elements and flows, decisions and rules."""
 
     test: str
     deployed: dict[str, bytes]
@@ -68,7 +69,10 @@ class Suite:
     def __init__(self, files: Sequence[Path], python: Sequence[Path], deploy: Sequence[Path], *, timeout: float) -> None:
         loaded = [(file, cases) for file in files for cases in [read(file)]]
         self._cases = {
-            f"{file}::{case.name}": (file, case, resources_for(file, cases, deploy)) for file, cases in loaded for case in cases.test_cases
+            f"{file}::{case.name}": (file, case, resources_for(file, cases, deploy))
+            for file, cases in loaded
+            for case in cases.test_cases
+            if not case.refusal
         }
         self._python = tuple(python)
         self._timeout = timeout
@@ -120,7 +124,11 @@ def trace(test: str, journal: Journal) -> Trace:
     """What a test executed, from its journal."""
     executed = {e.element_id for one in journal.instances.values() for e in one.elements.values()}
     executed.update(flow for one in journal.instances.values() for flow in one.flows)
-    deployed = {one.resource: one.content for one in journal.processes.values() if not one.resource.startswith("mock-")}
+    for one in journal.decisions:
+        executed.add(watch_decision(one.decision_id))
+        executed.update(watch_rule(one.decision_id, index) for index in one.rules)
+    files = (*journal.processes.values(), *journal.requirements.values())
+    deployed = {one.resource: one.content for one in files if not one.resource.startswith("mock-")}
     return Trace(test, deployed, frozenset(executed))
 
 

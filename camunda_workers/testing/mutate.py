@@ -7,29 +7,25 @@ import itertools
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
 
 from lxml import etree
 
 from camunda_workers.testing.diagrams import BPMN, parse, tidy
+from camunda_workers.testing.mutate_decisions import decision_changes
+from camunda_workers.testing.mutate_parts import Change, Node, other_comparisons
 
-Node: TypeAlias = Any
-"""An lxml element; its stubs name the type by a private name."""
-
-_COMPARISONS = {"<=": "<", ">=": ">", "<": "<=", ">": ">=", "!=": "=", "=": "!="}
-_COMPARISON = re.compile(r"(?P<text>\"(?:[^\"\\]|\\.)*\")|(?P<sign><=|>=|!=|<|>|(?<![<>!:])=)")
 _DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
 _TIMERS = ("timeDuration", "timeCycle")
 
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """A changed diagram.
+    """A changed diagram or decision.
 
     Attributes:
         what: the change, in words.
-        element: the id of the element or flow that was changed.
-        watched: tests that executed any of these elements or flows can notice it.
+        element: the id of the element, flow or decision that was changed.
+        watched: tests that executed any of these (elements, flows, decisions, rules) can notice it.
         content: the changed file.
     """
 
@@ -40,25 +36,17 @@ class Mutant:
 
 
 def mutants(content: bytes) -> list[Mutant]:
-    """Every mutant of a BPMN file."""
+    """Every mutant of a BPMN or DMN file."""
     root = parse(content)
     if root is None:
         return []
     found: list[Mutant] = []
-    for kind in (_conditions, _swapped_flows, _boundary_events, _timers):
+    for kind in (_conditions, _swapped_flows, _boundary_events, _timers, decision_changes):
         for change in kind(root):
             fresh = copy.deepcopy(root)
             change.make(fresh)
             found.append(Mutant(change.what, change.element, change.watched, etree.tostring(fresh, xml_declaration=True, encoding="UTF-8")))
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Change:
-    what: str
-    element: str
-    watched: frozenset[str]
-    make: Callable[[Node], None]
 
 
 def _by_id(root: Node, identifier: str) -> Node:
@@ -69,20 +57,15 @@ def _flows(root: Node) -> Iterator[Node]:
     yield from (flow for flow in root.iter(f"{BPMN}sequenceFlow") if flow.get("id"))
 
 
-def _conditions(root: Node) -> Iterator[_Change]:
+def _conditions(root: Node) -> Iterator[Change]:
     for flow in _flows(root):
         condition = flow.find(f"{BPMN}conditionExpression")
         if condition is None or not (text := (condition.text or "").strip()).startswith("="):
             continue
         identifier, source = str(flow.get("id")), str(flow.get("sourceRef"))
         expression = text.removeprefix("=").strip()
-        changed = [("is negated", f"not({expression})")]
-        for found in _COMPARISON.finditer(expression):
-            if sign := found["sign"]:
-                other = _COMPARISONS[sign]
-                changed.append((f"has {other} for {sign}", f"{expression[: found.start()]}{other}{expression[found.end() :]}"))
-        for how, new in changed:
-            yield _Change(f"the condition '{tidy(expression)}' {how}", identifier, frozenset({source}), _set_condition(identifier, new))
+        for how, new in (("is negated", f"not({expression})"), *other_comparisons(expression)):
+            yield Change(f"the condition '{tidy(expression)}' {how}", identifier, frozenset({source}), _set_condition(identifier, new))
 
 
 def _set_condition(identifier: str, expression: str) -> Callable[[Node], None]:
@@ -92,14 +75,14 @@ def _set_condition(identifier: str, expression: str) -> Callable[[Node], None]:
     return make
 
 
-def _swapped_flows(root: Node) -> Iterator[_Change]:
+def _swapped_flows(root: Node) -> Iterator[Change]:
     for gateway in root.iter(f"{BPMN}exclusiveGateway", f"{BPMN}inclusiveGateway"):
         identifier = gateway.get("id")
         leaving = [flow for flow in _flows(root) if flow.get("sourceRef") == identifier]
         for first, second in itertools.pairwise(leaving):
             if first.get("targetRef") != second.get("targetRef"):
                 names = (str(first.get("id")), str(second.get("id")))
-                yield _Change(
+                yield Change(
                     f"the flows '{names[0]}' and '{names[1]}' lead where the other did",
                     identifier or "",
                     frozenset({identifier or ""}),
@@ -130,16 +113,16 @@ def _set_incoming(root: Node, flow: str, old: str, new: str) -> None:
     target.insert(place, node)
 
 
-def _boundary_events(root: Node) -> Iterator[_Change]:
+def _boundary_events(root: Node) -> Iterator[Change]:
     for event in root.iter(f"{BPMN}boundaryEvent"):
         identifier = str(event.get("id"))
         name = tidy(event.get("name")) or identifier
         watched = frozenset({identifier, str(event.get("attachedToRef"))})
-        yield _Change(f"the boundary event '{name}' is gone", identifier, watched, _remove_event(identifier))
+        yield Change(f"the boundary event '{name}' is gone", identifier, watched, _remove_event(identifier))
         if event.find(f"{BPMN}compensateEventDefinition") is None and event.find(f"{BPMN}errorEventDefinition") is None:
             now = event.get("cancelActivity", "true") != "false"
             how = "no longer interrupts" if now else "interrupts"
-            yield _Change(
+            yield Change(
                 f"the boundary event '{name}' {how}",
                 identifier,
                 frozenset({identifier}),
@@ -176,7 +159,7 @@ def _set_attribute(identifier: str, name: str, value: str) -> Callable[[Node], N
     return make
 
 
-def _timers(root: Node) -> Iterator[_Change]:
+def _timers(root: Node) -> Iterator[Change]:
     for definition in root.iter(f"{BPMN}timerEventDefinition"):
         event = definition.getparent()
         identifier = str(event.get("id"))
@@ -189,7 +172,7 @@ def _timers(root: Node) -> Iterator[_Change]:
                         changed = f"{text[: found.start()]}{new}{text[found.end() :]}"
                         # Whoever was there when it was to fire, or before, may notice.
                         watched = frozenset({identifier, str(event.get("attachedToRef") or identifier)})
-                        yield _Change(
+                        yield Change(
                             f"the timer '{identifier}' fires {how} ({changed} for {text})",
                             identifier,
                             watched,

@@ -34,7 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--camunda-engine",
         default="embedded",
         metavar="ENGINE",
-        help="embedded (default), or broker: a real one, started once for the run",
+        help="embedded (default); broker: a real one, started once for the run; http://…: a cluster, by the address of its REST API",
     )
     group.addoption(
         "--camunda-timeout", type=float, default=10.0, metavar="SECONDS", help="when an expectation or a command gives up (default 10)"

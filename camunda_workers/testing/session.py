@@ -86,7 +86,13 @@ async def ground_of(config: pytest.Config) -> Ground:
             config.stash[BROKER] = session
             config.add_cleanup(session.stop)
         return BrokerGround(config.stash[BROKER])
-    raise ConfigurationError(f"--camunda-engine={wanted}: tests run on 'embedded' or 'broker'")
+    if wanted.startswith(("http://", "https://")):
+        from camunda_workers.testing.cluster import ClusterGround
+
+        return ClusterGround(wanted.rstrip("/").removesuffix("/v2"))
+    raise ConfigurationError(
+        f"--camunda-engine={wanted}: tests run on 'embedded', on 'broker' or at an address such as http://127.0.0.1:8080"
+    )
 
 
 def slug(name: str) -> str:

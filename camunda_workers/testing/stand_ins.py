@@ -48,19 +48,20 @@ def decision(decision_id: str, output: Any) -> Resource:
     return Resource(f"mock-{decision_id}.dmn", dmn.encode())
 
 
-def process(process_id: str, variables: Mapping[str, Any], throws: str | None) -> Resource:
+def process(process_id: str, variables: Mapping[str, Any], throws: str | None, version_tag: str = "") -> Resource:
     """A process that ends at once, with variables or an error."""
     _check(process_id)
     given = to_jsonable(variables)
     outputs = "".join(f"<zeebe:output source={quoteattr('=' + feel(value))} target={quoteattr(name)}/>" for name, value in given.items())
     mapping = f"<extensionElements><zeebe:ioMapping>{outputs}</zeebe:ioMapping></extensionElements>" if outputs else ""
     error = f'<error id="thrown" errorCode={quoteattr(throws)}/>' if throws is not None else ""
+    tag = f"<extensionElements><zeebe:versionTag value={quoteattr(version_tag)}/></extensionElements>" if version_tag else ""
     end = '<errorEventDefinition errorRef="thrown"/>' if throws is not None else ""
     bpmn = (
         '<?xml version="1.0" encoding="UTF-8"?>'
         '<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" '
         f'id="mock" targetNamespace="http://camunda.org/mock">{error}'
-        f'<process id={quoteattr(process_id)} name={quoteattr("mock of " + process_id)} isExecutable="true">'
+        f'<process id={quoteattr(process_id)} name={quoteattr("mock of " + process_id)} isExecutable="true">{tag}'
         f'<startEvent id="mock-started">{mapping}<outgoing>mock-flow</outgoing></startEvent>'
         '<sequenceFlow id="mock-flow" sourceRef="mock-started" targetRef="mock-ended"/>'
         f'<endEvent id="mock-ended"><incoming>mock-flow</incoming>{end}</endEvent></process></definitions>'

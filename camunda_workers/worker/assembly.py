@@ -13,6 +13,7 @@ from camunda_workers.worker.jobs import Jobs, Runs
 from camunda_workers.worker.middleware import Middleware
 from camunda_workers.worker.poller import Poller
 from camunda_workers.worker.polling import Polling
+from camunda_workers.worker.pulse import Pulse
 from camunda_workers.worker.reporter import Reporter
 from camunda_workers.worker.slots import Slots
 from camunda_workers.worker.stats import WorkerStats
@@ -49,6 +50,7 @@ def assemble(
     polling: Polling,
     max_result: int,
     store: IdempotencyStore | None,
+    pulse: Pulse,
 ) -> Assembled:
     """Makes a worker's parts.
 
@@ -62,6 +64,7 @@ def assemble(
         polling: how jobs are fetched.
         max_result: bytes of JSON the engine takes.
         store: where outcomes of idempotent workers are kept.
+        pulse: knows when this process has not been looking.
     """
     threads = Threads(definition.job_type, definition.max_running) if definition.run is Run.THREAD else None
     processes = None
@@ -79,5 +82,5 @@ def assemble(
         executor = Idempotent(executor, store, definition, stats)
     slots = Slots(definition.max_running)
     jobs = Jobs(definition, executor=executor, reporter=Reporter(gateway, stats), gateway=gateway, slots=slots, stats=stats)
-    poller = Poller(definition, gateway=gateway, jobs=jobs, slots=slots, stats=stats, name=name, polling=polling)
+    poller = Poller(definition, gateway=gateway, jobs=jobs, slots=slots, stats=stats, name=name, polling=polling, pulse=pulse)
     return Assembled(poller, jobs, [pool for pool in (threads, processes) if pool is not None])

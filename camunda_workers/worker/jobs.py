@@ -122,16 +122,15 @@ class Jobs:
         task.add_done_callback(self._ended)
         self._heartbeat.wake()
 
-    def start_now(self, job: pb.ActivatedJob) -> bool:
+    def start_now(self, job: pb.ActivatedJob, received: float | None = None) -> bool:
         """Starts a job if a place is free; whether it was."""
         if not self._slots.take_now():
             return False
-        self.start(job)
+        self.start(job, received)
         return True
 
-    async def admit(self, job: pb.ActivatedJob) -> None:
+    async def admit(self, job: pb.ActivatedJob, received: float) -> None:
         """Starts a job as soon as a place is free; it goes back if that is cancelled."""
-        received = time.monotonic()
         try:
             await self._slots.take()
         except asyncio.CancelledError:

@@ -21,6 +21,7 @@ from camunda_workers.worker.definition import Definition
 from camunda_workers.worker.gateway import JobGateway, activation_options
 from camunda_workers.worker.jobs import Jobs
 from camunda_workers.worker.polling import NOW, Polling
+from camunda_workers.worker.pulse import Pulse
 from camunda_workers.worker.slots import Slots
 from camunda_workers.worker.stats import WorkerStats
 from camunda_workers.worker.stream import Stream
@@ -44,10 +45,20 @@ class Poller:
         stats: counts requests.
         name: the worker's name for the engine.
         polling: how.
+        pulse: knows when this process has not been looking.
     """
 
     def __init__(
-        self, definition: Definition, *, gateway: JobGateway, jobs: Jobs, slots: Slots, stats: WorkerStats, name: str, polling: Polling
+        self,
+        definition: Definition,
+        *,
+        gateway: JobGateway,
+        jobs: Jobs,
+        slots: Slots,
+        stats: WorkerStats,
+        name: str,
+        polling: Polling,
+        pulse: Pulse,
     ) -> None:
         self._definition = definition
         self._gateway = gateway
@@ -56,8 +67,9 @@ class Poller:
         self._stats = stats
         self._options = activation_options(definition, name)
         self._polling = polling
+        self._pulse = pulse
         self._stream = (
-            Stream(definition, gateway=gateway, jobs=jobs, stats=stats, name=name, polling=polling, make_room=self.make_room)
+            Stream(definition, gateway=gateway, jobs=jobs, stats=stats, name=name, polling=polling, make_room=self.make_room, pulse=pulse)
             if polling.streaming and definition.stream
             else None
         )
@@ -131,8 +143,9 @@ class Poller:
         except BaseException:
             self._slots.give_back(places)
             raise
+        arrived = self._pulse.arrived(self._asked) if jobs else 0.0
         for job in jobs[:places]:
-            self._jobs.start(job)
+            self._jobs.start(job, arrived)
         self._slots.give_back(max(0, places - len(jobs)))
         if len(jobs) > places:
             # More than was asked for; the cap holds all the same.
@@ -146,11 +159,12 @@ class Poller:
     async def _watch(self) -> bool:
         """Waits for a job that the stream does not bring; whether there was one."""
         jobs, seconds = await self._fetch(1, self._polling.request_timeout, holds_places=False)
+        arrived = self._pulse.arrived(self._asked) if jobs else 0.0
         for number, job in enumerate(jobs):
-            if not self._jobs.start_now(job):
+            if not self._jobs.start_now(job, arrived):
                 self._full_since = time.monotonic()
                 try:
-                    await self._jobs.admit(job)
+                    await self._jobs.admit(job, arrived)
                 except asyncio.CancelledError:
                     await self._jobs.give_back(jobs[number + 1 :])
                     raise

@@ -26,6 +26,7 @@ from camunda_workers.worker.middleware import Middleware, variables_needed
 from camunda_workers.worker.overrides import applied, with_variables
 from camunda_workers.worker.poller import Poller
 from camunda_workers.worker.polling import Polling
+from camunda_workers.worker.pulse import Pulse
 from camunda_workers.worker.resources import Resources
 from camunda_workers.worker.router import AnyWorker, Router, refuse_twins
 from camunda_workers.worker.stats import WorkerStats
@@ -102,6 +103,7 @@ class WorkerRunner:
         self._store = options.get("idempotency")
         alarm = options.get("loop_alarm", LOOP_ALARM)
         self._loop_lag = None if alarm is None else LoopLag(alarm)
+        self._pulse = Pulse()
         self._workers: list[Assembled] = []
         self._watchdog: Watchdog | None = None
         self._stack = AsyncExitStack()
@@ -143,6 +145,7 @@ class WorkerRunner:
         self._workers = [self._assemble(definition, router, store) for definition, router in self._definitions]
         pollers = [worker.poller for worker in self._workers]
         self._watchdog = Watchdog(pollers, self._polling.silent_after)
+        self._pulse.start()
         if self._loop_lag is not None:
             self._loop_lag.start()
         self._pollers = asyncio.create_task(_poll(pollers, self._watchdog), name="camunda-workers pollers")
@@ -190,6 +193,7 @@ class WorkerRunner:
                 await asyncio.gather(*(stream.give_back() for stream in streams))
                 await self._drain()
         finally:
+            self._pulse.stop()
             if self._loop_lag is not None:
                 self._loop_lag.stop()
             for worker in self._workers:
@@ -241,6 +245,7 @@ class WorkerRunner:
             polling=self._polling,
             max_result=self._max_result,
             store=store,
+            pulse=self._pulse,
         )
 
 

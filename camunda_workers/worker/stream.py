@@ -16,10 +16,12 @@ import structlog
 
 from camunda_workers.client.proto import gateway_pb2 as pb
 from camunda_workers.errors import BackPressure, EngineUnavailable, NotSupported
+from camunda_workers.worker.arrivals import Arrivals
 from camunda_workers.worker.definition import Definition
 from camunda_workers.worker.gateway import JobGateway, activation_options
 from camunda_workers.worker.jobs import Jobs
 from camunda_workers.worker.polling import Polling
+from camunda_workers.worker.pulse import Pulse
 from camunda_workers.worker.stats import WorkerStats
 
 _log = structlog.get_logger("camunda_workers.worker")
@@ -43,6 +45,7 @@ class Stream:
         name: the worker's name for the engine.
         polling: waits between attempts.
         make_room: called when a job has come and no place is free.
+        pulse: knows when this process has not been looking.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class Stream:
         name: str,
         polling: Polling,
         make_room: Callable[[], None],
+        pulse: Pulse,
     ) -> None:
         self._definition = definition
         self._gateway = gateway
@@ -63,6 +67,7 @@ class Stream:
         self._options = activation_options(definition, name)
         self._polling = polling
         self._make_room = make_room
+        self._pulse = pulse
         self._failures = 0
         self._opened: float | None = 0.0
         self._begun = asyncio.Event()
@@ -123,24 +128,33 @@ class Stream:
         jobs = self._gateway.stream_jobs(self._definition.job_type, **self._options)
         self._opened = time.monotonic()
         self._stats.streams += 1
+        arrivals = Arrivals(self._pulse)
+        reading = aiter(jobs)
         try:
-            async for job in jobs:
+            while True:
+                asked = time.monotonic()
+                try:
+                    job = await anext(reading)
+                except StopAsyncIteration:
+                    return
                 self._failures = 0
                 self._stats.pushed += 1
-                await self._take(job)
+                read = time.monotonic()
+                await self._take(job, arrivals.of(job, asked, read))
+                arrivals.held(read)
         finally:
             await _close(jobs)
 
-    async def _take(self, job: pb.ActivatedJob) -> None:
+    async def _take(self, job: pb.ActivatedJob, arrived: float) -> None:
         if self._leaving.is_set():
             self._came = time.monotonic()
             self._unstarted.append(job)
-        elif not self._jobs.start_now(job):
+        elif not self._jobs.start_now(job, arrived):
             self._make_room()
-            await self._admit(job)
+            await self._admit(job, arrived)
 
-    async def _admit(self, job: pb.ActivatedJob) -> None:
-        admitting = asyncio.ensure_future(self._jobs.admit(job))
+    async def _admit(self, job: pb.ActivatedJob, arrived: float) -> None:
+        admitting = asyncio.ensure_future(self._jobs.admit(job, arrived))
         leaving = asyncio.ensure_future(self._leaving.wait())
         try:
             await asyncio.wait([admitting, leaving], return_when=asyncio.FIRST_COMPLETED)

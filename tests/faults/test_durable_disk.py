@@ -25,10 +25,10 @@ MEGABYTE = 1 << 20
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 48 MB of its own."""
+    """A file system of 80 MB of its own."""
     place = tmp_path / "disk"
     place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(place)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=80m", "tmpfs", str(place)]
     if not sys.platform.startswith("linux") or subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("no file system can be mounted here: that takes root on Linux")
     yield place
@@ -83,13 +83,13 @@ async def _refused(engine: EmbeddedEngine, started: Callable[[int], None], size:
 async def test_commands_are_refused_before_the_disk_is_full(small_disk: Path) -> None:
     ballast = Ballast(small_disk)
     keys: set[int] = set()
-    async with EmbeddedEngine(data=small_disk / "data", settings=Settings(least_free_mb=8)) as engine:
+    async with EmbeddedEngine(data=small_disk / "data", settings=Settings(least_free_mb=32)) as engine:
         await engine.bridge.execute(commands.deploy([("one-task.bpmn", ONE_TASK)]))
         keys.add(await _start(engine))
-        ballast.take(leaving=6 * MEGABYTE)
+        ballast.take(leaving=30 * MEGABYTE)
         why = await _refused(engine, keys.add, 10)
         assert "has only" in str(why)
-        assert "8 MB are needed; reading goes on, commands are accepted again when there is room" in str(why)
+        assert "32 MB are needed; reading goes on, commands are accepted again when there is room" in str(why)
         assert str(small_disk / "data") in str(why)
         assert await _active(engine) == keys
         assert engine.healthy()

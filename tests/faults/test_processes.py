@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from datetime import timedelta
 
 import pytest
 
+from camunda_workers import JobContext, Router, WorkerRunner, worker
 from tests.faults.conftest import Cases
 from tests.support.worker_process import worker_process
 
@@ -46,6 +48,43 @@ async def test_4_a_stopped_process_that_goes_on_later_changes_nothing(cases: Cas
     assert (verdict.effects, verdict.finished) == (21, 21)
     assert await cases.jobs("COMPLETED") == 21
     assert await cases.jobs("FAILED") == 0
+
+
+async def test_4_a_function_that_outlives_its_timeout_keeps_its_job(cases: Cases) -> None:
+    """Twice as long as its timeout: extended before it ends, so that nobody else is given the job."""
+
+    @worker("work", timeout=timedelta(seconds=2))
+    async def slow(number: int, job: JobContext) -> None:
+        cases.ledger.ran(job.element_instance_key, number)
+        cases.ledger.effect(job.element_instance_key, number)
+        await asyncio.sleep(4.5)
+
+    async with WorkerRunner(cases.client, [Router(slow)]) as runner:
+        await cases.start(3)
+        verdict = await cases.settled()
+        assert runner.stats["work"].extended >= 3
+    assert (verdict.runs, verdict.effects, verdict.finished) == (3, 3, 3)
+    assert await cases.jobs("TIMED_OUT") == 0
+
+
+async def test_4_jobs_that_reach_a_frozen_process_are_not_run_when_it_wakes(cases: Cases) -> None:
+    """They are pushed into its buffers while it cannot look, time out there, are done by another worker, and are old when it looks at last."""
+    options = {"address": cases.engine.grpc_address, "ledger": str(cases.ledger.path)}
+    async with worker_process(**options, timeout=1.5) as first:  # pyright: ignore[reportArgumentType]
+        await cases.start()
+        await cases.settled()
+        first.send(signal.SIGSTOP)
+        await cases.start(5)
+        async with worker_process(**options, timeout=10.0) as second:  # pyright: ignore[reportArgumentType]
+            await cases.settled()
+            assert await cases.jobs("TIMED_OUT") >= 1
+            second.send(signal.SIGTERM)
+            await second.wait(15)
+        first.send(signal.SIGCONT)
+        # It works as before, on what is new.
+        await cases.start(5)
+        verdict = await cases.settled()
+    assert (verdict.runs, verdict.effects, verdict.finished) == (11, 11, 11)
 
 
 @pytest.mark.parametrize("hold", [0.2, 3600.0], ids=["jobs that end", "jobs that never end"])

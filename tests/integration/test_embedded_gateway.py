@@ -121,8 +121,9 @@ def one_task(variables: str) -> pb.CreateProcessInstanceRequest:
     ("call", "request_message", "code", "words"),
     [
         ("CreateProcessInstance", pb.CreateProcessInstanceRequest(bpmnProcessId="no", version=-1), "NOT_FOUND", "none found"),
+        ("CreateProcessInstance", pb.CreateProcessInstanceRequest(bpmnProcessId="one-task", tenantId="t"), "INVALID_ARGUMENT", "tenant"),
         ("CreateProcessInstance", one_task("[1]"), "INVALID_ARGUMENT", "ARRAY"),
-        ("CreateProcessInstance", one_task("{"), "INVALID_ARGUMENT", "not JSON"),
+        ("CreateProcessInstance", one_task("{"), "INVALID_ARGUMENT", "Invalid JSON value: {"),
         ("CreateProcessInstance", one_task('{"x": NaN}'), "INVALID_ARGUMENT", "NaN"),
         ("CreateProcessInstance", one_task('{"a":' * 5000 + "1" + "}" * 5000), "INVALID_ARGUMENT", "deep"),
         ("CreateProcessInstance", one_task('{"x": ' + "9" * 30 + "}"), "INVALID_ARGUMENT", "variables"),
@@ -131,7 +132,7 @@ def one_task(variables: str) -> pb.CreateProcessInstanceRequest:
         ("FailJob", pb.FailJobRequest(jobKey=1, retries=1), "NOT_FOUND", ""),
         ("CancelProcessInstance", pb.CancelProcessInstanceRequest(processInstanceKey=1), "NOT_FOUND", ""),
         ("ResolveIncident", pb.ResolveIncidentRequest(incidentKey=1), "NOT_FOUND", ""),
-        ("EvaluateDecision", pb.EvaluateDecisionRequest(), "INVALID_ARGUMENT", "none was provided"),
+        ("EvaluateDecision", pb.EvaluateDecisionRequest(), "NOT_FOUND", "no decision found"),
         ("DeployResource", pb.DeployResourceRequest(resources=[pb.Resource(name="x.bpmn", content=b"<no")]), "INVALID_ARGUMENT", "x.bpmn"),
     ],
 )  # fmt: skip
@@ -147,7 +148,7 @@ async def test_bad_calls_get_the_gateways_codes(stub: GatewayStub, call: str, re
     [
         pb.ActivateJobsRequest(type="", worker="w", timeout=1, maxJobsToActivate=1),
         pb.ActivateJobsRequest(type="work", worker="w", timeout=0, maxJobsToActivate=1),
-        pb.ActivateJobsRequest(type="work", worker="w", timeout=1, maxJobsToActivate=0),
+        pb.ActivateJobsRequest(type="work", worker="w", timeout=1, maxJobsToActivate=1, tenantIds=["other"]),
     ],
 )
 async def test_bad_polls_are_refused(stub: GatewayStub, request_message: pb.ActivateJobsRequest) -> None:

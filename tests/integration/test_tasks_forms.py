@@ -84,8 +84,10 @@ def test_two_fields_cannot_show_each_other() -> None:
         {"type": "textfield", "key": "b", "conditional": {"hide": '=a != "open"'}},
     ]
     assert set(problems(fields, {"a": "open", "b": "open"})) == {"a", "b"}
-    restless = [{"type": "checkbox", "key": "a", "conditional": {"hide": "=a != true or a = true"}}, {"type": "textfield", "key": "b"}]
-    assert submit(restless, {"b": "x"}) == {"b": "x"}
+    restless = [{"type": "textfield", "key": "a", "conditional": {"hide": '=a = "open"'}}]
+    assert submit(restless, {"a": "shut"}) == {"a": "shut"}
+    with pytest.raises(InvalidArgument, match="contradict each other"):
+        submit(restless, {"a": "open"})
 
 
 def test_computed_fields_and_options_come_from_the_server() -> None:
@@ -139,7 +141,7 @@ def test_what_is_no_feel_is_named_and_fails_closed() -> None:
 async def test_an_endless_expression_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feel_module, "LONGEST", 0.05)
     with pytest.raises(DeadlineExceeded, match="expressions took more than"):
-        await FEEL.run(lambda: FEEL.evaluate("=count(for a in 1..3000, b in 1..300 return a * b)", {}))
+        await FEEL.run(lambda: FEEL.evaluate("=count(for a in 1..300, b in 1..300 return a * b)", {}))
 
 
 texts = st.sampled_from(["", "open", "x", "abc"])
@@ -147,7 +149,7 @@ texts = st.sampled_from(["", "open", "x", "abc"])
 
 @settings(max_examples=40, deadline=None)
 @given(
-    st.fixed_dictionaries({}, optional={key: texts for key in "abcd"}), st.fixed_dictionaries({}, optional={key: texts for key in "abcd"})
+    st.fixed_dictionaries({}, optional=dict.fromkeys("abcd", texts)), st.fixed_dictionaries({}, optional=dict.fromkeys("abcd", texts))
 )
 def test_a_hidden_value_is_never_written(entered: dict[str, Any], before: dict[str, Any]) -> None:
     chain = [{"type": "textfield", "key": "a"}]

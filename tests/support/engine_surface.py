@@ -63,8 +63,13 @@ SURFACE: Mapping[str, Sequence[str]] = {
         "getKey()", "getPosition()", "getValueBuffer()", "getValueLength()", "getValueOffset()", "readMetadata(BufferReader)",
     ],
     ZEEBE + "logstreams.log.WriteContext": ["internal()", "interPartition()"],
+    ZEEBE + "logstreams.storage.LogStorage": [
+        "addCommitListener(CommitListener)", "append(long, long, BufferWriter, AppendListener)", "newReader()",
+        "removeCommitListener(CommitListener)",
+    ],
     ZEEBE + "logstreams.storage.LogStorage$AppendListener": ["onWrite(long, long)", "onCommit(long, long)"],
     ZEEBE + "logstreams.storage.LogStorage$CommitListener": ["onCommit()"],
+    ZEEBE + "logstreams.storage.LogStorageReader": ["close()", "seek(long)"],
     ZEEBE + "msgpack.value.StringValue": ["new(String)"],
     ZEEBE + "process.test.engine.InMemoryLogStorage": ["new()"],
     ZEEBE + "process.test.engine.db.InMemoryDbFactory": ["new()", "createDb()"],
@@ -90,7 +95,7 @@ SURFACE: Mapping[str, Sequence[str]] = {
         "setIoBoundActorThreadCount(int)",
     ],
     ZEEBE + "scheduler.clock.ControlledActorClock": ["new()", "addTime(Duration)", "getTimeMillis()", "update()"],
-    ZEEBE + "scheduler.future.ActorFuture": ["join()"],
+    ZEEBE + "scheduler.future.ActorFuture": ["join()", "join(long, TimeUnit)"],
     ZEEBE + "stream.api.CommandResponseWriter": [
         "intent(Intent)", "key(long)", "partitionId(int)", "recordType(RecordType)", "rejectionReason(DirectBuffer)",
         "rejectionType(RejectionType)", "tryWriteResponse(int, long)", "valueType(ValueType)", "valueWriter(BufferWriter)",

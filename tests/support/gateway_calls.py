@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import grpc.aio
 from google.protobuf import json_format
@@ -18,7 +18,10 @@ from google.protobuf import json_format
 from camunda_workers.client.stub import METHODS, GatewayStub
 
 _KEY = re.compile(r"\b\d{16,19}\b")
-_VOLATILE = {"deadline", "port", "host", "version_of_engine", "gatewayVersion"}
+_PARSER = re.compile(r"\n at \[.*", re.DOTALL)
+_VOLATILE = {"deadline", "port", "host", "gatewayVersion"}
+_NEWER = {"listenerEventType", "decisionEvaluationKey", "decisionEvaluationInstanceKey"}
+"""Fields of the 8.8 protocol that an older gateway does not fill."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ async def _make(stub: GatewayStub, call: Call, kept: dict[str, Any]) -> Outcome:
             if call.until and attempt < 99:
                 await asyncio.sleep(0.05)
                 continue
-            return Outcome(error.code().name, _KEY.sub("<key>", error.details() or ""))
+            return Outcome(error.code().name, _PARSER.sub("", _KEY.sub("<key>", error.details() or "")))
         if call.until and _at(answer, call.until) is None:
             await asyncio.sleep(0.05)
             continue
@@ -91,11 +94,15 @@ async def _answer(stub: GatewayStub, method: str, request: Any) -> Any:
 
 
 def _filled(value: Any, kept: Mapping[str, Any]) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _filled(one, kept) for name, one in value.items()}
-    if isinstance(value, list):
-        return [_filled(one, kept) for one in value]
-    return kept[value[1:]] if isinstance(value, str) and value.startswith("$") else value
+    match value:
+        case dict():
+            return {name: _filled(one, kept) for name, one in cast("dict[str, Any]", value).items()}
+        case list():
+            return [_filled(one, kept) for one in cast("list[Any]", value)]
+        case str() if value.startswith("$"):
+            return kept.get(value[1:], "2251799813888888")
+        case _:
+            return value
 
 
 def _at(answer: Any, path: str) -> Any:
@@ -108,15 +115,13 @@ def _at(answer: Any, path: str) -> Any:
 
 
 def _normal(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _normal(one) for name, one in value.items() if name not in _VOLATILE}
-    if isinstance(value, list):
-        return [_normal(one) for one in value]
-    if isinstance(value, str):
-        try:
-            inner = json.loads(value)
-        except ValueError:
-            return _KEY.sub("<key>", value)
-        # Variables are JSON in a text: the order of their names means nothing.
-        return json.dumps(inner, sort_keys=True) if isinstance(inner, dict) else _KEY.sub("<key>", value)
-    return value
+    match value:
+        case dict():
+            return {name: _normal(one) for name, one in cast("dict[str, Any]", value).items() if name not in _VOLATILE | _NEWER}
+        case list():
+            return [_normal(one) for one in cast("list[Any]", value)]
+        case str():
+            # Variables are JSON in a text: the order of their names means nothing.
+            return json.dumps(json.loads(value), sort_keys=True) if value.startswith("{") else _KEY.sub("<key>", value)
+        case _:
+            return value

@@ -14,7 +14,8 @@ _ERROR = '<bpmn:error id="no" errorCode="NO"/>'
 _CAUGHT = process(
     "caught",
     sequence(service_task("risky", "risky"))
-    + '<bpmn:boundaryEvent id="caught-it" attachedToRef="risky"><bpmn:errorEventDefinition errorRef="no"/></bpmn:boundaryEvent>'
+    + '<bpmn:boundaryEvent id="caught-it" attachedToRef="risky"><bpmn:outgoing>away</bpmn:outgoing>'
+    + '<bpmn:errorEventDefinition errorRef="no"/></bpmn:boundaryEvent>'
     + '<bpmn:endEvent id="gone"/><bpmn:sequenceFlow id="away" sourceRef="caught-it" targetRef="gone"/>',
     _ERROR,
 )
@@ -83,11 +84,11 @@ def _deployments() -> Iterator[Call]:
 
 
 def _start(name: str, keep: dict[str, str] | None = None, **request: Any) -> Call:
-    return Call(f"start {name}", "CreateProcessInstance", request, keep or {})
+    return Call(f"start {name}", "CreateProcessInstance", {"version": -1, **request}, keep or {})
 
 
 def _with_result(name: str, wait: int = 5000, fetch: list[str] | None = None, **request: Any) -> Call:
-    asked = {"request": request, "requestTimeout": wait, "fetchVariables": fetch or []}
+    asked = {"request": {"version": -1, **request}, "requestTimeout": wait, "fetchVariables": fetch or []}
     return Call(f"await {name}", "CreateProcessInstanceWithResult", asked)
 
 
@@ -96,6 +97,7 @@ def _starts() -> Iterator[Call]:
     yield _start("by version", bpmnProcessId="empty", version=1)
     yield _start("by latest version", bpmnProcessId="empty", version=-1)
     yield _start("by key", processDefinitionKey="$one")
+    yield _start("without a version", bpmnProcessId="empty", version=0)
     yield _start("nothing")
     yield _start("an unknown id", bpmnProcessId="nobody")
     yield _start("an unknown version", bpmnProcessId="empty", version=99)

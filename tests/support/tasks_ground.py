@@ -14,6 +14,7 @@ from camunda_workers.client import Resource, UserTask
 from camunda_workers.engine.embedded.engine import EmbeddedEngine
 from camunda_workers.events import EventLog
 from camunda_workers.project import DutiesSection
+from camunda_workers.settings import Settings
 from camunda_workers.tasks import Caller, TaskService, TaskStore, duties_router, open_desk, open_tasks
 from camunda_workers.worker import WorkerRunner
 
@@ -146,14 +147,29 @@ class Ground:
 
 @asynccontextmanager
 async def office(
-    files: Path, duties: DutiesSection = DUTIES, *, extra: Sequence[Resource] = (), listeners: bool = True
+    folder: Path,
+    duties: DutiesSection = DUTIES,
+    *,
+    extra: Sequence[Resource] = (),
+    listeners: bool = True,
+    on_disk: bool = False,
+    patience: float = 10.0,
 ) -> AsyncGenerator[Ground]:
-    """Open the office."""
+    """Open the office.
+
+    Args:
+        folder: for attached files, and for log and store when they are ``on_disk`` (for other processes to see).
+        duties: the rules.
+        extra: deployed beside the claims process.
+        listeners: whether a worker for the listeners runs.
+        on_disk: see ``folder``.
+        patience: seconds one call may take.
+    """
     async with (
-        EventLog.open(":memory:") as log,
+        EventLog.open(folder / "events.db" if on_disk else ":memory:") as log,
         EmbeddedEngine(rest_port=0, log=log) as engine,
-        Client(engine.grpc_address, engine.rest_address) as client,
-        TaskStore(":memory:", files=files) as store,
+        Client(engine.grpc_address, engine.rest_address, settings=Settings(request_timeout=patience)) as client,
+        TaskStore(folder / "tasks.db" if on_disk else ":memory:", files=folder / "attachments") as store,
         open_tasks(client, log, duties, store=store, clock=engine.clock, catch_up=engine.read_model) as tasks,
     ):
         await client.deploy(ROOT / "bpmn" / "claims", ROOT / "forms", *extra)

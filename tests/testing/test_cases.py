@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from camunda_workers.cli.test import app
 from camunda_workers.client import Resource
 from camunda_workers.errors import ConfigurationError, InvalidArgument
 from camunda_workers.testing import CamundaTest, ExpectationFailed
@@ -16,6 +18,7 @@ from camunda_workers.testing.cases.actions import duration
 from camunda_workers.testing.cases.read import KNOWN, BadTestCases, find, read
 from camunda_workers.testing.cases.resources import resources_for
 from camunda_workers.testing.cases.run import run_case
+from camunda_workers.testing.handles import Instance
 from tests.support.diagrams import process, sequence, service_task, user_task
 from tests.testing.processes import CALLS, ORDER, RATING, REVIEW, ROUTES
 
@@ -75,7 +78,10 @@ async def test_a_whole_path_with_mocks_time_and_assertions(camunda: CamundaTest)
             {"type": "ASSERT_ELEMENT_INSTANCES", **mine, "elementSelectors": [{"elementId": "ended"}], "state": "IS_NOT_ACTIVATED"},
             {"type": "ASSERT_USER_TASK", "userTaskSelector": {"elementId": "approve"}, "state": "IS_CREATED", "candidateGroups": ["boss"]},
             {"type": "UPDATE_VARIABLES", **mine, "variables": {"note": "x"}},
-            {"type": "UPDATE_VARIABLES", **mine, "elementSelector": {"elementId": "approve"}, "variables": {"local": 1}},
+            {
+                "type": "UPDATE_VARIABLES", **mine, "elementSelector": {"elementId": "approve"}, "createLocalVariables": True,
+                "variables": {"local": 1},
+            },
             {"type": "ASSERT_VARIABLES", **mine, "elementSelector": {"elementId": "approve"}, "variables": {"local": 1}},
             {"type": "COMPLETE_USER_TASK", "userTaskSelector": {"processDefinitionId": "order"}, "variables": {"approved": True}},
             {"type": "INCREASE_TIME", "duration": "P2DT1H"},
@@ -220,17 +226,10 @@ async def test_a_failure_names_the_instruction_and_tells_the_story(camunda: Camu
 BAD: list[tuple[str, str]] = [
     ("{", r"x\.test\.json:1:2: not JSON"),
     ("[]", "no test cases: expected an object with 'testCases'"),
-    ('{"testCases": [{"name": "a", "instructions": [{"type": "DO_MAGIC"}]}]}', "'a', instruction 1: unknown instruction DO_MAGIC"),
-    ('{"testCases": [{"name": "a", "instructions": [{"type": "COMPLETE_JOBS"}]}]}', "did you mean COMPLETE_JOB"),
-    ('{"testCases": [{"name": "a", "instructions": [{"type": "RELEASE_JOB"}]}]}', "RELEASE_JOB needs an engine of Camunda 8.11"),
-    ('{"testCases": [{"name": "a", "instructions": [{"type": "ASSERT_VARIABLE_SIMILAR_TO"}]}]}', "asks a language model"),
-    ('{"testCases": [{"name": "a", "instructions": [{}]}]}', "has no 'type'"),
+    ('{"testCases": 1}', "'testCases': Input should be a valid"),
+    ('{"testCases": [1]}', r"test case '\?': Input should be"),
     ('{"testCases": [{"instructions": []}]}', r"test case '\?', 'name': this field is missing"),
-    (
-        '{"testCases": [{"name": "a", "instructions": [{"type": "INCREASE_TIME", "time": 1}]}]}',
-        r"instruction 1 \(INCREASE_TIME\), 'duration'",
-    ),
-    ('{"testCases": [{"name": "a", "instructions": [{"type": "COMPLETE_JOB", "jobSelector": {}}]}]}', "names nothing: give one of jobType"),
+    ('{"testCases": [{"name": "a", "instructions": 1}]}', "test case 'a', 'instructions': Input should be a valid"),
 ]
 
 
@@ -240,6 +239,80 @@ def test_wrong_files_are_refused_in_words(tmp_path: Path, content: str, words: s
     path.write_text(content)
     with pytest.raises(BadTestCases, match=words):
         read(path)
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"type": "DO_MAGIC"}, "'a', instruction 1: unknown instruction DO_MAGIC"),
+    ({"type": "COMPLETE_JOBS"}, "did you mean COMPLETE_JOB"),
+    ({"type": "RELEASE_JOB"}, "RELEASE_JOB needs an engine of Camunda 8.11"),
+    ({"type": "ASSERT_VARIABLE_SIMILAR_TO"}, "asks a language model"),
+    ({**start("order"), "stubCallActivities": True}, "'stubCallActivities' needs an engine of Camunda 8.11"),
+    ({}, "has no 'type'"),
+    ({"type": "INCREASE_TIME", "time": 1}, "instruction 1 (INCREASE_TIME), 'duration'"),
+    ({"type": "COMPLETE_JOB", "jobSelector": {}}, "names nothing: give one of jobType"),
+    ({"type": "CONDITIONAL_BEHAVIOR", "conditions": [{"type": "RUN_CALLED_PROCESS"}], "actions": []}, "RUN_CALLED_PROCESS needs"),
+]
+
+
+@pytest.mark.parametrize(("instruction", "words"), REFUSED, ids=[str(number) for number in range(len(REFUSED))])
+def test_a_case_that_cannot_be_run_is_refused_and_the_others_of_its_file_run(
+    tmp_path: Path, instruction: dict[str, Any], words: str
+) -> None:
+    path = tmp_path / "x.test.json"
+    cases = [{"name": "a", "instructions": [instruction]}, {"name": "b", "refusal": "no", "instructions": [start("order")]}]
+    path.write_text(json.dumps({"testCases": cases}))
+    refused, other = read(path).test_cases
+    assert words in refused.refusal
+    assert not refused.instructions
+    assert not other.refusal
+    assert len(other.instructions) == 1
+
+
+def test_the_command_says_what_was_refused_and_runs_the_rest(tmp_path: Path) -> None:
+    (tmp_path / "order.bpmn").write_bytes(ORDER.content)
+    active = {"type": "ASSERT_PROCESS_INSTANCE", **of("order"), "state": "IS_ACTIVE"}
+    cases = [
+        {"name": "new", "instructions": [{**start("order"), "reserveJobs": True}]},
+        {"name": "old", "instructions": [start("order"), active]},
+    ]
+    (tmp_path / "x.test.json").write_text(json.dumps({"testCases": cases}))
+    done = CliRunner().invoke(app, [str(tmp_path), "--record", str(tmp_path / "failed"), "--json"])
+    told = json.loads(done.output)
+    assert done.exit_code == 1
+    assert (told["passed"], told["failed"]) == (1, 1)
+    assert "'reserveJobs' needs an engine of Camunda 8.11" in told["testCases"][0]["failure"]
+
+
+async def test_variables_of_an_element_are_local_when_that_is_said(camunda: CamundaTest) -> None:
+    update = {"type": "UPDATE_VARIABLES", **of("order"), "elementSelector": {"elementId": "price"}}
+    await run_case(
+        camunda,
+        case(
+            start("order"),
+            {**update, "createLocalVariables": True, "variables": {"near": 1}},
+            {**update, "variables": {"far": 2}},
+            {"type": "ASSERT_VARIABLES", **of("order"), "elementSelector": {"elementId": "price"}, "variables": {"near": 1}},
+            {"type": "ASSERT_VARIABLES", **of("order"), "variables": {"far": 2}},
+        ),
+        [ORDER],
+    )
+    [order] = camunda.journal.instances.values()
+    assert "near" not in await Instance(camunda, order.key, "order").variables()
+
+
+async def test_a_stand_in_for_a_process_can_bear_a_version_tag(camunda: CamundaTest) -> None:
+    called = '<zeebe:calledElement processId="shipping" bindingType="versionTag" versionTag="v7" propagateAllChildVariables="true"/>'
+    calls = Resource(
+        "calls-tagged.bpmn",
+        process(
+            "calls-tagged",
+            sequence(f'<bpmn:callActivity id="ship"><bpmn:extensionElements>{called}</bpmn:extensionElements></bpmn:callActivity>'),
+        ),
+    )
+    mock = {"type": "MOCK_CHILD_PROCESS", "processDefinitionId": "shipping", "versionTag": "v7", "variables": {"parcel": 3}}
+    done = {"type": "ASSERT_PROCESS_INSTANCE", **of("calls-tagged"), "state": "IS_COMPLETED"}
+    seen = {"type": "ASSERT_VARIABLES", **of("calls-tagged"), "variables": {"parcel": 3}}
+    await run_case(camunda, case(mock, start("calls-tagged"), done, seen), [calls])
 
 
 def test_every_instruction_of_the_published_schema_is_known() -> None:

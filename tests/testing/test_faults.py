@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from camunda_workers import worker
+from camunda_workers.engine.embedded.engine import EmbeddedEngine
 from camunda_workers.errors import ConfigurationError, EngineUnavailable
 from camunda_workers.testing import CamundaTest, ExpectationFailed, expect
+from camunda_workers.testing.broker import BrokerGround, BrokerSession
 from camunda_workers.testing.embedded import EmbeddedGround
 from tests.testing.processes import ORDER, REVIEW
 
@@ -83,6 +90,56 @@ async def test_a_test_cancelled_by_a_timeout_leaves_nothing_behind() -> None:
     await asyncio.sleep(0.05)
     left = [task for task in asyncio.all_tasks() - tasks_before if not task.done() and "camunda" in repr(task)]
     assert not left
+
+
+async def test_two_tests_at_once_share_no_port_and_a_port_that_is_taken_is_named() -> None:
+    async with CamundaTest() as one, CamundaTest() as other:
+        addresses = {await kit.ground.rest_address() for kit in (one, other)} | {kit.client.settings.grpc_address for kit in (one, other)}
+        assert len(addresses) == 4
+        taken = int(one.client.settings.grpc_address.rpartition(":")[2])
+        with pytest.raises(EngineUnavailable, match=str(taken)):
+            await EmbeddedEngine(grpc_port=taken).start()
+        await one.deploy(ORDER)
+        await expect(await one.start("order")).to_be_waiting_at("price")
+
+
+DYING = """
+import pytest
+from camunda_workers.testing import expect
+
+async def test_dies(camunda):
+    import jpype
+    jpype.JPackage("java").lang.Runtime.getRuntime().halt(7)
+
+@pytest.mark.parametrize("number", range(3))
+async def test_lives(camunda, number):
+    assert camunda.journal is not None
+"""
+
+
+def test_a_virtual_machine_that_dies_in_mid_test_takes_only_its_test_along(tmp_path: Path) -> None:
+    (tmp_path / "pytest.ini").write_text("[pytest]\nasyncio_mode = auto\n")
+    (tmp_path / "test_it.py").write_text(DYING)
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-n", "1"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, env=os.environ, check=False)
+    assert done.returncode == 1, done.stdout
+    assert "crashed while running 'test_it.py::test_dies'" in done.stdout
+    assert "1 failed, 3 passed" in done.stdout
+
+
+@pytest.mark.broker
+async def test_a_broker_that_dies_in_mid_test() -> None:
+    session = BrokerSession()
+    await asyncio.to_thread(session.start)
+    try:
+        async with CamundaTest(BrokerGround(session), timeout=5) as camunda:
+            await camunda.deploy(ORDER)
+            order = await camunda.start("order")
+            os.kill(session.engine.pid, signal.SIGKILL)
+            with pytest.raises(ExpectationFailed, match="stopped in mid-test"):
+                await expect(order, timeout=5).to_be_completed()
+    finally:
+        await asyncio.to_thread(session.stop)
 
 
 async def test_misuse_is_refused() -> None:

@@ -88,8 +88,11 @@ def test_json_test_cases_are_collected_and_failures_are_recorded(folder: Path) -
     bad = {"name": "bad", "instructions": [mock, start("order"), done]}
     (folder / "order.test.json").write_text(json.dumps({"testCases": [good, bad]}))
     (folder / "broken.test.json").write_text('{"testCases": [{"name": "x", "instructions": [{"type": "NOPE"}]}]}')
-    printed = run(folder, "--camunda-record=recordings", code=2)
+    printed = run(folder, "broken.test.json", code=1)
     assert "unknown instruction NOPE" in printed
+    assert "warning" not in printed
+    (folder / "broken.test.json").write_text("{")
+    assert "broken.test.json:1:2: not JSON" in run(folder, "broken.test.json", code=2)
     printed = run(folder, "order.test.json", "--camunda-record=recordings", code=1)
     assert "1 failed, 1 passed" in printed
     assert "bad: instruction 3, ASSERT_PROCESS_INSTANCE: expected the process instance to be completed, but it is active" in printed

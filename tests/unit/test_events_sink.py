@@ -170,7 +170,11 @@ async def test_a_disk_that_is_full_makes_the_exporter_try_again(log: EventLog, c
     await push(client, LINES[:10])
     pages = await log.database.write(lambda connection: connection.exec_driver_sql("PRAGMA page_count").scalar())
     most = [pages]
-    event.listen(log.database.engine, "checkout", lambda connection, *_: connection.execute(f"PRAGMA max_page_count = {most[0]}"))
+
+    def limit(connection: Any, *_: Any) -> None:
+        connection.execute(f"PRAGMA max_page_count = {most[0]}")
+
+    event.listen(log.database.engine, "checkout", limit)
     answer = await push(client, LINES)
     assert (answer.status_code, "full" in answer.json()["error"]["reason"]) == (503, True), answer.text
     assert await log.size() == 10

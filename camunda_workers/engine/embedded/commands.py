@@ -66,7 +66,7 @@ def create_instance(
     """Create a process instance by its definition's key, or by process id and version (-1: the latest)."""
     value: dict[str, Any] = {
         "bpmnProcessId": process_id,
-        "version": version or -1,
+        "version": version,
         "variables": variables,
         "tenantId": tenant_id or DEFAULT_TENANT,
         "tags": list(tags),
@@ -74,7 +74,7 @@ def create_instance(
         "startInstructions": [{"elementId": element} for element in start_elements],
         "runtimeInstructions": [{"type": "TERMINATE_PROCESS_INSTANCE", "afterElementId": element} for element in terminate_after],
     }
-    if definition_key > 0:
+    if definition_key or not process_id:
         value["processDefinitionKey"] = definition_key
     intent = "CREATE_WITH_AWAITING_RESULT" if await_result else "CREATE"
     return Command("PROCESS_INSTANCE_CREATION", intent, value, operation_reference=operation_reference)
@@ -171,10 +171,10 @@ def resolve_incident(key: int, operation_reference: int | None = None) -> Comman
 def evaluate_decision(*, decision_id: str = "", decision_key: int = 0, variables: bytes = EMPTY, tenant_id: str = "") -> Command:
     """Evaluate a decision by key, or the latest version of an id."""
     value: dict[str, Any] = {"variables": variables, "tenantId": tenant_id or DEFAULT_TENANT}
-    if decision_key > 0:
-        value["decisionKey"] = decision_key
-    else:
+    if decision_id:
         value["decisionId"] = decision_id
+    if decision_key or not decision_id:
+        value["decisionKey"] = decision_key
     return Command("DECISION_EVALUATION", "EVALUATE", value)
 
 
@@ -190,12 +190,15 @@ def modify_instance(
     return Command("PROCESS_INSTANCE_MODIFICATION", "MODIFY", value, key, operation_reference)
 
 
-def migrate_instance(key: int, target_definition: int, mapping: Mapping[str, str], operation_reference: int | None = None) -> Command:
+def migrate_instance(
+    key: int, target_definition: int, mapping: Mapping[str, str] | Sequence[tuple[str, str]], operation_reference: int | None = None
+) -> Command:
     """Move an instance to another definition; ``mapping`` gives each active element its target."""
+    pairs = mapping.items() if isinstance(mapping, Mapping) else mapping
     value = {
         "processInstanceKey": key,
         "targetProcessDefinitionKey": target_definition,
-        "mappingInstructions": [{"sourceElementId": source, "targetElementId": target} for source, target in mapping.items()],
+        "mappingInstructions": [{"sourceElementId": source, "targetElementId": target} for source, target in pairs],
     }
     return Command("PROCESS_INSTANCE_MIGRATION", "MIGRATE", value, key, operation_reference)
 

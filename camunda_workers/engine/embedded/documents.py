@@ -16,6 +16,10 @@ EMPTY = b"\x80"
 """The empty document."""
 
 
+_KINDS: dict[type, str] = {list: "ARRAY", str: "STRING", int: "INTEGER", float: "FLOAT", bool: "BOOLEAN"}
+"""What the engine calls the kinds of a document."""
+
+
 def _no_constant(name: str) -> NoReturn:
     raise InvalidArgument(f"Property 'variables' is invalid: {name} is not JSON")
 
@@ -37,14 +41,15 @@ def to_document(text: str, *, name: str = "variables") -> bytes:
     except RecursionError:
         raise InvalidArgument(f"Property '{name}' is invalid: nested too deeply") from None
     except ValueError as error:
-        raise InvalidArgument(f"Property '{name}' is invalid: not JSON: {error}") from error
-    return pack_document(value, name=name)
+        shown = text if len(text) <= 200 else text[:200] + "..."
+        raise InvalidArgument(f"Invalid JSON value: {shown}\n at [{error}]") from error
+    return EMPTY if value is None else pack_document(value, name=name)
 
 
 def pack_document(value: object, *, name: str = "variables") -> bytes:
     """Turn a mapping into a document; see :func:`to_document`."""
     if not isinstance(value, Mapping):
-        kind = "ARRAY" if isinstance(value, list) else type(value).__name__.upper()
+        kind = _KINDS.get(type(value), type(value).__name__.upper())
         raise InvalidArgument(f"Property '{name}' is invalid: Expected document to be a root level object, but was '{kind}'")
     try:
         return pack(cast(Mapping[str, Any], value))

@@ -83,8 +83,13 @@ class LogFollower:
                 self._open(self._own, records)
             assert self._pump is not None
             assert self._model is not None
-            with self._unhurried.hurry() if self._unhurried is not None else nullcontext():
-                await self._pump.catch_up()
+            try:
+                with self._unhurried.hurry() if self._unhurried is not None else nullcontext():
+                    await self._pump.catch_up()
+            except ReadModelError as error:
+                if error.__cause__ is None:
+                    raise  # it is the wrong log, not a full disk
+                _logger.warning("searches are answered from what the event log has: %s", error)
             return self._model
 
     async def exported(self) -> int:

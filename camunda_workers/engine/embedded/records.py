@@ -31,7 +31,12 @@ class LogRecords:
     async def read(self, after: int = 0, limit: int = 1000) -> list[str]:
         """Return up to ``limit`` records with a position above ``after``, as JSON texts in order; none is an empty list."""
         async with self._lock:
-            return await in_java_thread(self._read, after, limit)
+            reading = asyncio.ensure_future(in_java_thread(self._read, after, limit))
+            try:
+                return await asyncio.shield(reading)
+            except asyncio.CancelledError:
+                await asyncio.wait([reading])  # a thread cannot be cancelled, and nobody else may move its reader meanwhile
+                raise
 
     async def wait(self, after: int, timeout: float) -> bool:
         """Wait until the log holds a record above ``after``; False when ``timeout`` seconds pass first."""

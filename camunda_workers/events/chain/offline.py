@@ -102,7 +102,10 @@ def open_note(note: str, public_key: str) -> str:
     if raw[:1] != b"\x01" or sha256(name.encode() + b"\n" + raw)[:4].hex() != identifier:
         raise Wrong("the public key is not one: expected <name>+<8 hex digits>+<Base64>")
     text, _, signatures = note.rpartition("\n\n")
-    for line in signatures.splitlines():
+    lines = signatures.split("\n")
+    if len(lines) < 2 or lines[-1] or not all(re.fullmatch("— [^ +]+ [A-Za-z0-9+/]+=*", line) for line in lines[:-1]):
+        raise Wrong("there are no signatures, or something else among them")
+    for line in lines:
         if line.startswith(f"— {name} "):
             signature = base64.b64decode(line.rsplit(" ", 1)[1])
             if signature[:4].hex() == identifier:

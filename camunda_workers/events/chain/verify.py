@@ -239,15 +239,19 @@ def _scan(connection: Connection, wanted: Range) -> Findings:
         return scan_connection(connection.connection.driver_connection, wanted)
     c, p = records.c, payloads.c
     columns = [c[name] for name in ENTRY_COLUMNS]
-    rows: Any = connection.execution_options(yield_per=2000).execute(
-        select(c.seq, c.sealed, c.json, *columns).where(c.seq >= wanted.begin, c.seq < wanted.end).order_by(c.seq)
-    )
-    contents = connection.execute(select(p.seq, p.salt, p.body).where(p.seq >= wanted.begin, p.seq < wanted.end).order_by(p.seq, p.part))
-    return scan(
-        ((row[0], row[3], row[4], row[1], entry_bytes(row[3:], row[2])) for row in rows),
-        ((row[0], bytes(row[1]), row[2].encode()) for row in contents),
-        wanted,
-    )
+    query = select(c.seq, c.sealed, c.json, *columns).where(c.seq >= wanted.begin, c.seq < wanted.end).order_by(c.seq)
+    apart = select(p.seq, p.salt, p.body).where(p.seq >= wanted.begin, p.seq < wanted.end).order_by(p.seq, p.part)
+    rows: Any = connection.execution_options(yield_per=2000).execute(query)
+    contents: Any = connection.execute(apart)
+    try:
+        return scan(
+            ((row[0], row[3], row[4], row[1], entry_bytes(row[3:], row[2])) for row in rows),
+            ((row[0], bytes(row[1]), row[2].encode()) for row in contents),
+            wanted,
+        )
+    finally:
+        rows.close()
+        contents.close()
 
 
 def entry_bytes(columns: Sequence[Any], line: str) -> bytes:

@@ -9,7 +9,7 @@ for the task itself; what happened beside the task since then is the listener's 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -83,7 +83,7 @@ class LogHistory:
         keys = await self._family(process_instance_key, business_id)
         records = await self._user_tasks(keys)
         actors = [by for one in records if one.key == task_key and one.intent in _UNDERWAY and (by := _caller(one))]
-        return CaseHistory(tuple(keys), tuple(_deeds(records)), actors[-1] if actors else None)
+        return CaseHistory(tuple(keys), tuple(_deeds(records, task_key)), actors[-1] if actors else None)
 
     async def _reach(self, process_instance_key: int, fence: int | None) -> None:
         if self._catch_up is not None:
@@ -139,18 +139,37 @@ class LogHistory:
         return sorted(records, key=lambda record: (record.timestamp, record.position))
 
 
-def _deeds(records: Iterable[Record]) -> Iterable[Deed]:
+def _deeds(records: Sequence[Record], task_key: int) -> Iterable[Deed]:
+    """What was completed, and what is just being completed.
+
+    Two tasks of a case may be completed at the same moment, by one person: neither is completed then when the listeners of both ask. The
+    engine has put even those two in an order, so whichever came first counts for the other.
+    """
+    asked = max((one.position for one in records if one.key == task_key and one.intent == "COMPLETING"), default=None)
     callers: dict[int, str] = {}
+    underway: dict[int, tuple[int, Deed]] = {}
     for record in records:
-        if record.intent == "COMPLETING" and (by := _caller(record)):
-            # The call carries who made it; what follows from it once the listeners have agreed does not.
-            callers[record.key] = by
+        if record.intent == "COMPLETING":
+            if by := _caller(record):
+                # The call carries who made it; what follows from it once the listeners have agreed does not.
+                callers[record.key] = by
+            underway[record.key] = (record.position, _deed(record, callers))
+        elif record.intent in ("COMPLETION_DENIED", "CANCELED"):
+            underway.pop(record.key, None)
         elif record.intent == "COMPLETED":
-            value = record.value
-            who = (str(value.get("assignee") or ""), callers.get(record.key) or _caller(record))
-            # Nobody known at all stays an empty text: rules say no then.
-            people = tuple(dict.fromkeys(name for name in who if name)) or ("",)
-            yield Deed(str(value.get("bpmnProcessId") or ""), record.element_id or "", record.key, people)
+            underway.pop(record.key, None)
+            yield _deed(record, callers)
+    for position, deed in underway.values():
+        if deed.task_key != task_key and (asked is None or position < asked):
+            yield deed
+
+
+def _deed(record: Record, callers: Mapping[int, str]) -> Deed:
+    value = record.value
+    who = (str(value.get("assignee") or ""), callers.get(record.key) or _caller(record))
+    # Nobody known at all stays an empty text: rules say no then.
+    people = tuple(dict.fromkeys(name for name in who if name)) or ("",)
+    return Deed(str(value.get("bpmnProcessId") or ""), record.element_id or "", record.key, people)
 
 
 def _caller(record: Record) -> str | None:

@@ -12,8 +12,14 @@ from camunda_workers.project import DutiesSection, DutyPerson
 
 def folded(name: str) -> str:
     """One spelling for one name: "Grace.L ", "grace.l" and one with an invisible character in it are no three people."""
-    text = unicodedata.normalize("NFKC", name)
-    return "".join(letter for letter in text if unicodedata.category(letter) not in ("Cf", "Cc")).strip().casefold()
+    text = name
+    while True:
+        # Folding one thing can bring forth another (a letter under an invisible one): until nothing changes.
+        plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+        plain = "".join(letter for letter in plain if unicodedata.category(letter) not in ("Cf", "Cc")).strip()
+        if plain == text:
+            return plain
+        text = plain
 
 
 class Directory(Protocol):

@@ -9,6 +9,7 @@ A diagram names the listeners, once for ``assigning`` and once for ``completing`
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import replace
@@ -22,10 +23,14 @@ from camunda_workers.errors import ReadModelError
 from camunda_workers.project import DutiesSection
 from camunda_workers.tasks.duties.desk import Asked, DutyDesk
 from camunda_workers.tasks.duties.history import LogIsBehind
+from camunda_workers.tasks.forms.data import as_list
 from camunda_workers.worker import Corrected, Deny, JobContext, Provided, Router, Worker, worker
+from camunda_workers.worker.kinds import ListenedUserTask
 
 BEAT: Final = timedelta(seconds=5)
 """How often a listener worker shows that it is there."""
+
+_HEADER: Final = "io.camunda.zeebe:"
 
 _log = structlog.get_logger("camunda_workers.duties")
 
@@ -63,7 +68,7 @@ async def apply(desk: DutyDesk, job: JobContext) -> Corrected | None:
     Raises:
         Deny: a rule says no; the person is told the reason.
     """
-    task = job.user_task
+    task = _listened(job)
     if job.listener_event not in ("ASSIGNING", "COMPLETING"):
         return None
     if task is None or task.key is None:
@@ -91,6 +96,29 @@ async def apply(desk: DutyDesk, job: JobContext) -> Corrected | None:
         return await _hand_on(desk, job, asked, substitute)
     await _decided(desk, asked)
     return None
+
+
+def _listened(job: JobContext) -> ListenedUserTask | None:
+    """The task a listener's job is about. Engines before 8.8 say it in headers only."""
+    if job.user_task is not None:
+        return job.user_task
+    key = job.headers.get(f"{_HEADER}userTaskKey", "")
+    if not key.isdecimal():
+        return None
+    return ListenedUserTask(
+        key=int(key),
+        action=job.headers.get(f"{_HEADER}action"),
+        assignee=job.headers.get(f"{_HEADER}assignee") or None,
+        candidate_groups=_names(job, "candidateGroups"),
+        candidate_users=_names(job, "candidateUsers"),
+    )
+
+
+def _names(job: JobContext, header: str) -> tuple[str, ...]:
+    try:
+        return tuple(map(str, as_list(json.loads(job.headers.get(f"{_HEADER}{header}", "[]"))) or []))
+    except ValueError:
+        return ()
 
 
 async def _decided(desk: DutyDesk, asked: Asked) -> None:

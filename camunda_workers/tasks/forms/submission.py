@@ -61,6 +61,8 @@ def check_submission(form: FormModel, submitted: Mapping[str, Any], around: Surr
         InvalidArgument: an expression of the form cannot be evaluated.
         CamundaWorkersError: the form needs FEEL, and nothing here can evaluate it.
     """
+    if as_object(submitted) is None:
+        raise FormRejected({"": ["is not what a form submits: an object of values is"]})
     if too_deep(submitted):
         raise FormRejected({"": ["is nested too deeply to come from a form"]})
     problems: Problems = {shown(path): [UNKNOWN] for path in unknown_paths(submitted, list(value_paths(form.root, ())))}

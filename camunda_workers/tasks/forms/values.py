@@ -49,6 +49,8 @@ def type_problem(field: Field, value: object) -> str | None:
 def _text_problem(field: Field, value: object) -> str | None:
     if not isinstance(value, str):
         return NOT_A_TEXT
+    if any("\ud800" <= letter <= "\udfff" for letter in value):
+        return "has half a character in it: enter it again"
     if len(value) > LONGEST_TEXT:
         return f"is longer than {LONGEST_TEXT} characters"
     if field.type == "textfield" and re.search(r"[\r\n]", value):

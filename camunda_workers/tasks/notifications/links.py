@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, cast
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from camunda_workers.errors import ConfigurationError
 from camunda_workers.tasks.caller import Caller
@@ -112,6 +112,11 @@ class Links:
             await self.look(token, now, caller=caller)  # says which of the reasons it is
             raise LinkRefused("used", "this link has been used already: open the task in the inbox")
         return link
+
+    async def forget(self, before: datetime) -> int:
+        """Remove links that expired before a time (their tokens are refused by their own date); how many."""
+        old = delete(links).where(links.c.expires_at < millis(before))
+        return await self._database.run(lambda connection: connection.execute(old).rowcount)
 
     def _read(self, token: str, now: datetime, caller: Caller | None) -> tuple[TaskLink, str]:
         forged = LinkRefused("forged", "this link is not one of ours")

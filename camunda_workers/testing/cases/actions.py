@@ -67,7 +67,7 @@ async def act(scene: Scene, one: model.Action) -> None:
         case model.MockJobWorkerThrowBpmnError():
             kit.mock_job(one.job_type, returns=Bpmn(one.error_code, one.error_message, one.variables))
         case model.MockChildProcess():
-            await kit.mock_child_process(one.process_definition_id, returns=one.variables)
+            await kit.mock_child_process(one.process_definition_id, returns=one.variables, version_tag=one.version_tag or "")
         case model.MockDmnDecision():
             given = "decision_output" in one.model_fields_set
             await kit.mock_decision(one.decision_definition_id, returns=one.decision_output if given else one.variables)
@@ -89,8 +89,10 @@ async def act(scene: Scene, one: model.Action) -> None:
             await kit.advance_to(instant(one.time))
         case model.UpdateVariables():
             instance = await scene.instance(one.process_instance_selector)
-            element = await scene.element(instance, one.element_selector) if one.element_selector is not None else None
-            await instance.set_variables(one.variables, element=element)
+            scope, is_local = instance.key, one.create_local_variables
+            if one.element_selector is not None:
+                scope = (await kit.active_element(instance, await scene.element(instance, one.element_selector))).key
+            await kit.do(kit.client.set_variables(scope, one.variables, local=is_local), instance.key)
         case model.ResolveIncident():
             incident = await scene.incident(one.incident_selector)
             if incident.value["jobKey"] > 0:

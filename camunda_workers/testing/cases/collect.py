@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from camunda_workers.errors import CamundaWorkersError
+from camunda_workers.errors import CamundaWorkersError, NotSupported
 from camunda_workers.testing.cases.model import TestCase
 from camunda_workers.testing.cases.read import is_case_file, read
 from camunda_workers.testing.cases.resources import resources_for
@@ -41,7 +41,6 @@ class CaseItem(pytest.Item):
         super().__init__(**more)  # pyright: ignore[reportUnknownMemberType]
         self._case = case
         self._resources = resources
-        self.add_marker("engine")
 
     def runtest(self) -> None:
         """Run it on a fresh engine."""
@@ -51,6 +50,8 @@ class CaseItem(pytest.Item):
         from camunda_workers.testing.plugin import COVERAGE
         from camunda_workers.testing.session import open_kit
 
+        if self._case.refusal:
+            raise NotSupported(self._case.refusal)
         failed = True
         async with open_kit(self.config, name=self.nodeid, coverage=self.config.stash.get(COVERAGE, None), failed=lambda: failed) as kit:
             await run_case(kit, self._case, self._resources)

@@ -144,6 +144,7 @@ class MockChildProcess(Part):
 
     type: Literal["MOCK_CHILD_PROCESS"]
     process_definition_id: str
+    version_tag: str | None = None
     variables: Some
 
 
@@ -220,6 +221,7 @@ class UpdateVariables(Part):
     process_instance_selector: ProcessSelector
     variables: Variables
     element_selector: ElementSelector | None = None
+    create_local_variables: bool = False
 
 
 class ResolveIncident(Part):
@@ -246,14 +248,18 @@ class ConditionalBehavior(Part):
     type: Literal["CONDITIONAL_BEHAVIOR"]
     name: str | None = None
     conditions: Annotated[tuple[Annotated[Assertion, Field(discriminator="type")], ...], Field(min_length=1)]
-    actions: Annotated[tuple[Annotated[Action, Field(discriminator="type")], ...], Field(min_length=1)]
+    actions: Annotated[tuple[Annotated[Action | Assertion, Field(discriminator="type")], ...], Field(min_length=1)]
 
 
 Instruction = Assertion | Action | ConditionalBehavior
 
 
 class TestCase(Part):
-    """One test case; Web Modeler's own additions are left alone."""
+    """One test case; Web Modeler's own additions are left alone.
+
+    Attributes:
+        refusal: why it cannot be run here; no part of the format.
+    """
 
     __test__ = False  # pytest: not a class of tests
     model_config = Part.model_config | {"extra": "ignore"}
@@ -261,6 +267,7 @@ class TestCase(Part):
     name: str
     description: str = ""
     instructions: tuple[Annotated[Instruction, Field(discriminator="type")], ...]
+    refusal: str = ""
 
 
 class TestCases(Part):

@@ -10,7 +10,7 @@ from typing import Any, cast, get_args
 from pydantic import ValidationError
 
 from camunda_workers.errors import ConfigurationError
-from camunda_workers.testing.cases.model import Action, Assertion, ConditionalBehavior, TestCases
+from camunda_workers.testing.cases.model import Action, Assertion, ConditionalBehavior, TestCase, TestCases
 from camunda_workers.testing.failures import near
 
 SUFFIX = ".test.json"
@@ -67,8 +67,12 @@ def find(paths: Iterable[Path]) -> list[Path]:
 def read(path: Path) -> TestCases:
     """Read a file.
 
+    Returns:
+        Its test cases. One with an instruction or a field that cannot be run has no instructions, and its ``refusal`` says why: the others
+        of the file run all the same.
+
     Raises:
-        BadTestCases: it is not JSON, or not test cases, or has an instruction or field that cannot be run.
+        BadTestCases: the file is not JSON, or not test cases.
     """
     try:
         content: Any = json.loads(path.read_text(encoding="utf-8"))
@@ -80,22 +84,43 @@ def read(path: Path) -> TestCases:
         raise BadTestCases(f"{path}: not JSON: {error}") from error
     if not isinstance(content, dict) or "testCases" not in content:
         raise BadTestCases(f"{path}: no test cases: expected an object with 'testCases'")
-    for place, instruction in _instructions(cast("dict[str, Any]", content)):
-        _check_type(path, place, instruction)
+    found = cast("dict[str, Any]", content)
+    given: Any = found["testCases"]
+    checked = [_checked(path, found, number) for number in range(len(cast("list[Any]", given)))] if isinstance(given, list) else given
     try:
-        return TestCases.model_validate(content)
+        return TestCases.model_validate({"testCases": checked})
     except ValidationError as error:
-        raise BadTestCases("; ".join(_said(path, cast("dict[str, Any]", content), one) for one in error.errors()[:5])) from error
+        raise BadTestCases("; ".join(_said(path, found, one) for one in error.errors()[:5])) from error
 
 
-def _instructions(content: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[str, Any]]]:
-    for case in _objects(content["testCases"]):
-        for number, instruction in enumerate(_objects(case.get("instructions")), start=1):
-            place = f"test case '{case.get('name', '?')}', instruction {number}"
-            yield place, instruction
-            for name in ("conditions", "actions"):
-                for part in _objects(instruction.get(name)):
-                    yield f"{place}, {name}", part
+def _checked(path: Path, content: Mapping[str, Any], number: int) -> Any:
+    """A test case as it is, or without instructions and with the reason why it cannot be run."""
+    case: Any = content["testCases"][number]
+    if not isinstance(case, dict):
+        return case
+    given = {name: value for name, value in cast("dict[str, Any]", case).items() if name != "refusal"}
+    try:
+        for place, instruction in _instructions(given):
+            _check_type(path, place, instruction)
+        TestCase.model_validate(given)
+    except BadTestCases as error:
+        return {**given, "instructions": (), "refusal": str(error)}
+    except ValidationError as error:
+        wrong = [one for one in error.errors() if one["loc"][0] == "instructions" and len(one["loc"]) > 1]
+        if len(wrong) < error.error_count():
+            return given  # more than its instructions is wrong: that is for the whole file to say
+        said = [_said(path, content, {**one, "loc": ("testCases", number, *one["loc"])}) for one in wrong[:5]]
+        return {**given, "instructions": (), "refusal": "; ".join(said)}
+    return given
+
+
+def _instructions(case: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[str, Any]]]:
+    for number, instruction in enumerate(_objects(case.get("instructions")), start=1):
+        place = f"test case '{case.get('name', '?')}', instruction {number}"
+        yield place, instruction
+        for name in ("conditions", "actions"):
+            for part in _objects(instruction.get(name)):
+                yield f"{place}, {name}", part
 
 
 def _objects(given: Any) -> list[dict[str, Any]]:

@@ -51,6 +51,8 @@ def resources_for(file: Path, cases: model.TestCases, deploy: Sequence[Path] = (
     """
     if deploy:
         return _once(one for path in deploy for one in (_below(path) if path.is_dir() else [path]))
+    if all(case.refusal for case in cases.test_cases):
+        return []
     started = {
         ("process", str(one.process_definition_selector.process_definition_id))
         for case in cases.test_cases

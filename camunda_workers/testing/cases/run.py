@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import get_args
 
 from camunda_workers.client import Resource
-from camunda_workers.errors import CamundaWorkersError
+from camunda_workers.errors import CamundaWorkersError, NotSupported
 from camunda_workers.testing.cases import model
 from camunda_workers.testing.cases.actions import act
 from camunda_workers.testing.cases.assertions import check
@@ -20,7 +20,6 @@ from camunda_workers.testing.failures import ExpectationFailed
 from camunda_workers.testing.kit import CamundaTest
 
 _ASSERTIONS = get_args(model.Assertion)
-_ACTIONS = get_args(model.Action)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +46,11 @@ async def run_case(kit: CamundaTest, case: model.TestCase, resources: Sequence[P
         resources: what it runs on.
 
     Raises:
+        NotSupported: it cannot be run here; names the instruction and why.
         ExpectationFailed: an instruction could not be carried out or does not hold; names it.
     """
+    if case.refusal:
+        raise NotSupported(case.refusal)
     await kit.deploy(*resources)
     has_behaviors = any(isinstance(one, model.ConditionalBehavior) for one in case.instructions)
     # What behaviours do is not known to the engine: while there are some, a quiet engine is no reason to give up.
@@ -58,13 +60,18 @@ async def run_case(kit: CamundaTest, case: model.TestCase, resources: Sequence[P
             try:
                 if isinstance(one, model.ConditionalBehavior):
                     start(one)
-                elif isinstance(one, _ASSERTIONS):
-                    await check(scene, one)  # pyright: ignore[reportArgumentType]
                 else:
-                    await act(scene, one)  # pyright: ignore[reportArgumentType]
+                    await _do(scene, one)
             except (CamundaWorkersError, AssertionError) as error:
                 text = f"instruction {number}, {one.type}: {error}"
                 raise ExpectationFailed(text.splitlines()[0], text) from error
+
+
+async def _do(scene: Scene, one: model.Assertion | model.Action) -> None:
+    if isinstance(one, _ASSERTIONS):
+        await check(scene, one)  # pyright: ignore[reportArgumentType]
+    else:
+        await act(scene, one)  # pyright: ignore[reportArgumentType]
 
 
 @contextlib.asynccontextmanager
@@ -89,7 +96,7 @@ async def _behave(kit: CamundaTest, behavior: model.ConditionalBehavior) -> None
             if await _all_hold(now, behavior.conditions):
                 # Another behaviour may have been quicker: then there is nothing left to do, and the next record tells.
                 with contextlib.suppress(CamundaWorkersError, ExpectationFailed):
-                    await act(acting, behavior.actions[min(turn, len(behavior.actions) - 1)])
+                    await _do(acting, behavior.actions[min(turn, len(behavior.actions) - 1)])
                     turn += 1
         await kit.journal.wait(0.05)
         await kit.waiting.look_around()
@@ -107,6 +114,8 @@ async def _all_hold(scene: Scene, conditions: Iterable[model.Assertion]) -> bool
 async def run_alone(file: Path, case: model.TestCase, resources: Sequence[Path | Resource], kit: CamundaTest) -> Result:
     """Run one test case on a kit of its own, and say how it ended instead of raising."""
     begun = time.perf_counter()
+    if case.refusal:
+        return Result(file, case.name, case.refusal, 0.0)
     try:
         async with kit:
             await run_case(kit, case, resources)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, cast
+from typing import Any
 
 from camunda_workers.client.proto import gateway_pb2 as pb
 from camunda_workers.engine.embedded import commands
 from camunda_workers.engine.embedded.bridge import Bridge
 from camunda_workers.engine.embedded.commands import Answer, Command
-from camunda_workers.engine.embedded.documents import to_document, to_json, unpack
+from camunda_workers.engine.embedded.documents import to_document, to_json
+from camunda_workers.engine.embedded.grpc_gateway.messages import decision, evaluation, form, job_result, process, requirements
+from camunda_workers.engine.embedded.grpc_gateway.tenants import check_tenants
 from camunda_workers.engine.embedded.version import ENGINE_VERSION
-from camunda_workers.errors import DeadlineExceeded, EngineFailure, InvalidArgument
+from camunda_workers.errors import DeadlineExceeded
 
 Call = Callable[[Any], Awaitable[Any]]
 
@@ -41,19 +42,21 @@ class Calls:
         return pb.TopologyResponse(brokers=[broker], clusterSize=1, partitionsCount=1, replicationFactor=1, gatewayVersion=ENGINE_VERSION)
 
     async def DeployResource(self, request: pb.DeployResourceRequest) -> pb.DeployResourceResponse:
+        check_tenants("DeployResource", request.tenantId)
         answer = await self._execute(commands.deploy(((r.name, r.content) for r in request.resources), request.tenantId))
         value = answer.value
-        deployments = [pb.Deployment(process=_process(meta)) for meta in value["processesMetadata"]]
-        deployments += [pb.Deployment(decision=_decision(meta)) for meta in value["decisionsMetadata"]]
-        deployments += [pb.Deployment(decisionRequirements=_requirements(meta)) for meta in value["decisionRequirementsMetadata"]]
-        deployments += [pb.Deployment(form=_form(meta)) for meta in value["formMetadata"]]
+        deployments = [pb.Deployment(process=process(meta)) for meta in value["processesMetadata"]]
+        deployments += [pb.Deployment(decision=decision(meta)) for meta in value["decisionsMetadata"]]
+        deployments += [pb.Deployment(decisionRequirements=requirements(meta)) for meta in value["decisionRequirementsMetadata"]]
+        deployments += [pb.Deployment(form=form(meta)) for meta in value["formMetadata"]]
         return pb.DeployResourceResponse(key=answer.key, deployments=deployments, tenantId=value["tenantId"])
 
     async def DeployProcess(self, request: pb.DeployProcessRequest) -> pb.DeployProcessResponse:
         answer = await self._execute(commands.deploy((p.name, p.definition) for p in request.processes))
-        return pb.DeployProcessResponse(key=answer.key, processes=[_process(meta) for meta in answer.value["processesMetadata"]])
+        return pb.DeployProcessResponse(key=answer.key, processes=[process(meta) for meta in answer.value["processesMetadata"]])
 
     async def CreateProcessInstance(self, request: pb.CreateProcessInstanceRequest) -> pb.CreateProcessInstanceResponse:
+        check_tenants("CreateProcessInstance", request.tenantId)
         answer = await self._execute(_create(request))
         value = answer.value
         return pb.CreateProcessInstanceResponse(
@@ -68,6 +71,7 @@ class Calls:
     async def CreateProcessInstanceWithResult(
         self, request: pb.CreateProcessInstanceWithResultRequest
     ) -> pb.CreateProcessInstanceWithResultResponse:
+        check_tenants("CreateProcessInstanceWithResult", request.request.tenantId)
         wait = request.requestTimeout / 1000 if request.requestTimeout > 0 else _RESULT_TIMEOUT
         command = _create(request.request, await_result=True, fetch=list(request.fetchVariables))
         try:
@@ -113,6 +117,7 @@ class Calls:
         return pb.UpdateJobTimeoutResponse()
 
     async def PublishMessage(self, request: pb.PublishMessageRequest) -> pb.PublishMessageResponse:
+        check_tenants("PublishMessage", request.tenantId)
         variables = to_document(request.variables)
         answer = await self._execute(
             commands.publish_message(
@@ -122,6 +127,7 @@ class Calls:
         return pb.PublishMessageResponse(key=answer.key, tenantId=answer.value["tenantId"])
 
     async def BroadcastSignal(self, request: pb.BroadcastSignalRequest) -> pb.BroadcastSignalResponse:
+        check_tenants("BroadcastSignal", request.tenantId)
         answer = await self._execute(commands.broadcast_signal(request.signalName, to_document(request.variables), request.tenantId))
         return pb.BroadcastSignalResponse(key=answer.key, tenantId=answer.value["tenantId"])
 
@@ -156,22 +162,20 @@ class Calls:
 
     async def MigrateProcessInstance(self, request: pb.MigrateProcessInstanceRequest) -> pb.MigrateProcessInstanceResponse:
         plan = request.migrationPlan
-        mapping = {instruction.sourceElementId: instruction.targetElementId for instruction in plan.mappingInstructions}
+        mapping = [(instruction.sourceElementId, instruction.targetElementId) for instruction in plan.mappingInstructions]
         target = plan.targetProcessDefinitionKey
         await self._execute(commands.migrate_instance(request.processInstanceKey, target, mapping, _reference(request)))
         return pb.MigrateProcessInstanceResponse()
 
     async def EvaluateDecision(self, request: pb.EvaluateDecisionRequest) -> pb.EvaluateDecisionResponse:
+        check_tenants("EvaluateDecision", request.tenantId)
         variables = to_document(request.variables)
-        if bool(request.decisionId) == (request.decisionKey > 0):
-            given = "both were provided" if request.decisionId else "none was provided"
-            raise InvalidArgument(f"Expected either a decision id or a valid decision key, but {given}")
         answer = await self._execute(
             commands.evaluate_decision(
                 decision_id=request.decisionId, decision_key=request.decisionKey, variables=variables, tenant_id=request.tenantId
             )
         )
-        return _evaluation(answer)
+        return evaluation(answer)
 
 
 def _reference(request: Any) -> int | None:
@@ -191,135 +195,4 @@ def _create(request: pb.CreateProcessInstanceRequest, *, await_result: bool = Fa
         await_result=await_result,
         fetch_variables=fetch or [],
         operation_reference=_reference(request),
-    )
-
-
-_CORRECTABLE = (
-    ("assignee", "assignee"),
-    ("dueDate", "dueDate"),
-    ("followUpDate", "followUpDate"),
-    ("candidateUsers", "candidateUsersList"),
-    ("candidateGroups", "candidateGroupsList"),
-    ("priority", "priority"),
-)
-
-_RESULT_TYPES = {"": "USER_TASK", "userTask": "USER_TASK", "adHocSubProcess": "AD_HOC_SUB_PROCESS"}
-
-
-def job_result(result: pb.JobResult) -> dict[str, Any]:
-    """Return a job's result as the engine's record has it."""
-    if result.type not in _RESULT_TYPES:
-        raise InvalidArgument(f"Expected the job result's type to be one of 'userTask', 'adHocSubProcess', but it was '{result.type}'")
-    corrections: dict[str, Any] = {}
-    for name, field in _CORRECTABLE:
-        if result.corrections.HasField(cast(Any, name)):
-            given = getattr(result.corrections, name)
-            corrections[field] = list(given.values) if isinstance(given, pb.StringList) else given
-    return {
-        "type": _RESULT_TYPES[result.type],
-        "denied": result.denied,
-        "deniedReason": result.deniedReason,
-        "corrections": corrections,
-        "correctedAttributes": list(corrections),
-        "activateElements": [
-            {"elementId": element.elementId, "variables": to_document(element.variables)} for element in result.activateElements
-        ],
-        "isCompletionConditionFulfilled": result.isCompletionConditionFulfilled,
-        "isCancelRemainingInstances": result.isCancelRemainingInstances,
-    }
-
-
-def _process(meta: Mapping[str, Any]) -> pb.ProcessMetadata:
-    return pb.ProcessMetadata(
-        bpmnProcessId=meta["bpmnProcessId"],
-        version=meta["version"],
-        processDefinitionKey=meta["processDefinitionKey"],
-        resourceName=meta["resourceName"],
-        tenantId=meta["tenantId"],
-    )
-
-
-def _decision(meta: Mapping[str, Any]) -> pb.DecisionMetadata:
-    return pb.DecisionMetadata(
-        dmnDecisionId=meta["decisionId"],
-        dmnDecisionName=meta["decisionName"],
-        version=meta["version"],
-        decisionKey=meta["decisionKey"],
-        dmnDecisionRequirementsId=meta["decisionRequirementsId"],
-        decisionRequirementsKey=meta["decisionRequirementsKey"],
-        tenantId=meta["tenantId"],
-    )
-
-
-def _requirements(meta: Mapping[str, Any]) -> pb.DecisionRequirementsMetadata:
-    return pb.DecisionRequirementsMetadata(
-        dmnDecisionRequirementsId=meta["decisionRequirementsId"],
-        dmnDecisionRequirementsName=meta["decisionRequirementsName"],
-        version=meta["decisionRequirementsVersion"],
-        decisionRequirementsKey=meta["decisionRequirementsKey"],
-        resourceName=meta["resourceName"],
-        tenantId=meta["tenantId"],
-    )
-
-
-def _form(meta: Mapping[str, Any]) -> pb.FormMetadata:
-    return pb.FormMetadata(
-        formId=meta["formId"],
-        version=meta["version"],
-        formKey=meta["formKey"],
-        resourceName=meta["resourceName"],
-        tenantId=meta["tenantId"],
-    )
-
-
-def _value(packed: bytes) -> str:
-    return json.dumps(unpack(packed), ensure_ascii=False, separators=(",", ":"))
-
-
-def _evaluation(answer: Answer) -> pb.EvaluateDecisionResponse:
-    value = answer.value
-    if answer.intent not in ("EVALUATED", "FAILED"):
-        raise EngineFailure(f"the engine answered a decision evaluation with {answer.intent}")
-    return pb.EvaluateDecisionResponse(
-        decisionKey=value["decisionKey"],
-        decisionId=value["decisionId"],
-        decisionName=value["decisionName"],
-        decisionVersion=value["decisionVersion"],
-        decisionRequirementsId=value["decisionRequirementsId"],
-        decisionRequirementsKey=value["decisionRequirementsKey"],
-        decisionOutput=_value(value["decisionOutput"]),
-        evaluatedDecisions=[_evaluated(decision) for decision in value["evaluatedDecisions"]],
-        failedDecisionId=value["failedDecisionId"],
-        failureMessage=value["evaluationFailureMessage"],
-        tenantId=value["tenantId"],
-        decisionInstanceKey=answer.key,
-        decisionEvaluationKey=answer.key,
-    )
-
-
-def _evaluated(decision: Mapping[str, Any]) -> pb.EvaluatedDecision:
-    return pb.EvaluatedDecision(
-        decisionKey=decision["decisionKey"],
-        decisionId=decision["decisionId"],
-        decisionName=decision["decisionName"],
-        decisionVersion=decision["decisionVersion"],
-        decisionType=decision["decisionType"],
-        decisionOutput=_value(decision["decisionOutput"]),
-        evaluatedInputs=[
-            pb.EvaluatedDecisionInput(inputId=i["inputId"], inputName=i["inputName"], inputValue=_value(i["inputValue"]))
-            for i in decision["evaluatedInputs"]
-        ],
-        matchedRules=[
-            pb.MatchedDecisionRule(
-                ruleId=rule["ruleId"],
-                ruleIndex=rule["ruleIndex"],
-                evaluatedOutputs=[
-                    pb.EvaluatedDecisionOutput(outputId=o["outputId"], outputName=o["outputName"], outputValue=_value(o["outputValue"]))
-                    for o in rule["evaluatedOutputs"]
-                ],
-            )
-            for rule in decision["matchedRules"]
-        ],
-        tenantId=decision["tenantId"],
-        decisionEvaluationInstanceKey=decision.get("decisionEvaluationInstanceKey", ""),
     )

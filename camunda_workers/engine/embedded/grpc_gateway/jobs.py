@@ -11,6 +11,7 @@ from camunda_workers.client.proto import gateway_pb2 as pb
 from camunda_workers.engine.embedded import commands
 from camunda_workers.engine.embedded.bridge import Bridge
 from camunda_workers.engine.embedded.documents import to_json, unpack
+from camunda_workers.engine.embedded.grpc_gateway.tenants import check_tenants
 from camunda_workers.engine.embedded.job_push import JobDispatch
 from camunda_workers.errors import EngineUnavailable, InvalidArgument
 
@@ -30,11 +31,9 @@ class Jobs:
 
     async def activate(self, request: pb.ActivateJobsRequest) -> AsyncIterator[pb.ActivateJobsResponse]:
         """Answer with the first jobs there are, waiting for them as long as the request says."""
-        _check(request)
+        check_tenants("ActivateJobs", *request.tenantIds)
         if request.maxJobsToActivate < 1:
-            raise InvalidArgument(
-                f"Expected to activate jobs with maxJobsToActivate to be greater than zero, but it was {request.maxJobsToActivate}"
-            )
+            return  # as Camunda's gateway does: none wanted, none given
         jobs = await self._activate(request)
         if not jobs:
             return
@@ -46,9 +45,8 @@ class Jobs:
 
     async def _activate(self, request: pb.ActivateJobsRequest) -> list[pb.ActivatedJob]:
         tenants = list(request.tenantIds)
-        worker = request.worker or "default"
         command = commands.activate_jobs(
-            request.type, worker, request.timeout, request.maxJobsToActivate, list(request.fetchVariable), tenants
+            request.type, request.worker, request.timeout, request.maxJobsToActivate, list(request.fetchVariable), tenants
         )
         wait = _LONG_POLL if request.requestTimeout == 0 else request.requestTimeout / 1000
         end = asyncio.get_running_loop().time() + wait
@@ -100,11 +98,11 @@ class Jobs:
     async def stream(self, request: pb.StreamActivatedJobsRequest) -> AsyncIterator[pb.ActivatedJob]:
         """Send jobs as they come up, until the caller leaves or the engine stops."""
         _check(request)
-        worker = request.worker or "default"
+        check_tenants("StreamActivatedJobs", *request.tenantIds)
         fetch, tenants = list(request.fetchVariable), list(request.tenantIds)
         closed = asyncio.ensure_future(self._dispatch.wait_closed())
         try:
-            with self._dispatch.streaming(request.type, worker, request.timeout, fetch, tenants, _STREAM_ROOM) as stream:
+            with self._dispatch.streaming(request.type, request.worker, request.timeout, fetch, tenants, _STREAM_ROOM) as stream:
                 while True:
                     taking = asyncio.ensure_future(stream.jobs.get())
                     try:
@@ -125,11 +123,12 @@ class Jobs:
             closed.cancel()
 
 
-def _check(request: pb.ActivateJobsRequest | pb.StreamActivatedJobsRequest) -> None:
+def _check(request: pb.StreamActivatedJobsRequest) -> None:
+    # Of an activation the engine says it itself; a stream is a matter of the gateway.
     if not request.type.strip():
-        raise InvalidArgument("Expected to activate jobs with a job type, but it was blank")
+        raise InvalidArgument("Expected to stream activated jobs with type to be present, but it was blank")
     if request.timeout < 1:
-        raise InvalidArgument(f"Expected to activate jobs with timeout to be greater than zero, but it was {request.timeout}")
+        raise InvalidArgument(f"Expected to stream activated jobs with timeout to be greater than zero, but it was {request.timeout}")
 
 
 def activated(key: int, job: Mapping[str, Any]) -> pb.ActivatedJob:

@@ -139,7 +139,9 @@ async def modify_process_instances_batch_operation(request: Request, body: Modif
         model = await model_of(request)
         asked = {"processInstanceKey": item.key, "state": "ACTIVE", "$or": [{"elementId": source} for source in moves]}
         found = (await model.search_element_instances(asked, page={"limit": 10_000}))["items"]
-        activate = [{"elementId": moves[one["elementId"]], "ancestorScopeKey": -1, "variableInstructions": []} for one in found]
+        activate: list[dict[str, Any]] = [
+            {"elementId": moves[one["elementId"]], "ancestorScopeKey": -1, "variableInstructions": []} for one in found
+        ]
         terminate = [int(one["elementInstanceKey"]) for one in found]
         await bridge.execute(commands.modify_instance(item.key, activate, terminate, body.operation_reference))
 

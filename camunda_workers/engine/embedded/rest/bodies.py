@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic.alias_generators import to_camel
 from starlette.requests import Request
 
+from camunda_workers.engine.embedded.commands import DEFAULT_TENANT
 from camunda_workers.engine.embedded.documents import pack_document
 from camunda_workers.engine.embedded.rest.problem import BadRequest, TooLarge, UnsupportedMediaType
 from camunda_workers.errors import InvalidArgument
@@ -76,6 +77,13 @@ def _is_moment(value: str) -> bool:
     return True
 
 
+def tenant(value: Any) -> Any:
+    """Return a tenant id; there is one tenant, and none given is that one."""
+    if isinstance(value, str) and value not in ("", DEFAULT_TENANT):
+        raise InvalidArgument(f"Expected to handle request with tenant identifier '{value}', but multi-tenancy is disabled")
+    return value
+
+
 _KEY_SCHEMA = {"type": "string", "pattern": "^[1-9][0-9]{0,17}$"}
 
 Key = Annotated[int, BeforeValidator(as_key), WithJsonSchema(_KEY_SCHEMA)]
@@ -84,6 +92,7 @@ Int32 = Annotated[int, Field(ge=-(2**31), lt=2**31)]
 Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 Text = Annotated[str, Field(min_length=1)]
 """A text that must not be empty."""
+Tenant = Annotated[str, BeforeValidator(tenant), WithJsonSchema({"type": "string", "enum": [DEFAULT_TENANT]})]
 Document = Annotated[
     bytes,
     BeforeValidator(pack_document),

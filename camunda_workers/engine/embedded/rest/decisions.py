@@ -14,7 +14,7 @@ from camunda_workers.engine.embedded.commands import Answer
 from camunda_workers.engine.embedded.documents import EMPTY, unpack
 from camunda_workers.engine.embedded.expressions import evaluate
 from camunda_workers.engine.embedded.java import in_java_thread
-from camunda_workers.engine.embedded.rest.bodies import Body, Document, Key, Text
+from camunda_workers.engine.embedded.rest.bodies import Body, Document, Key, Tenant, Text
 from camunda_workers.engine.embedded.rest.context import bridge_of, engine_of
 from camunda_workers.engine.embedded.rest.operation import Operation
 from camunda_workers.errors import InvalidArgument
@@ -26,7 +26,7 @@ class EvaluateDecision(Body):
     decision_definition_id: str = ""
     decision_definition_key: Key | None = None
     variables: Document = EMPTY
-    tenant_id: str = ""
+    tenant_id: Tenant = ""
 
 
 async def evaluate_decision(request: Request, body: EvaluateDecision) -> Response:
@@ -45,7 +45,7 @@ async def evaluate_decision(request: Request, body: EvaluateDecision) -> Respons
 
 
 def _json(packed: bytes) -> str:
-    return json.dumps(unpack(packed), ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(unpack(packed), ensure_ascii=False, separators=(",", ":")) if packed else ""
 
 
 def _evaluation(answer: Answer) -> dict[str, Any]:
@@ -107,7 +107,7 @@ class EvaluateExpression(Body):
     """A FEEL expression, beginning with ``=``, and its variables."""
 
     expression: Text
-    tenant_id: str = ""
+    tenant_id: Tenant = ""
     variables: Document = EMPTY
 
 
@@ -115,7 +115,9 @@ async def evaluate_expression(request: Request, body: EvaluateExpression) -> Res
     """Evaluate a FEEL expression as the engine would."""
     now = engine_of(request).clock.milliseconds()
     result, warnings = await in_java_thread(evaluate, body.expression, unpack(body.variables), now)
-    return JSONResponse({"expression": body.expression, "result": result, "warnings": [{"message": text} for text in warnings], "referencedSecrets": []})
+    return JSONResponse(
+        {"expression": body.expression, "result": result, "warnings": [{"message": text} for text in warnings], "referencedSecrets": []}
+    )
 
 
 OPERATIONS = [

@@ -15,6 +15,7 @@ from camunda_workers.engine.embedded.rest.bodies import Body, Reference
 from camunda_workers.engine.embedded.rest.context import bridge_of
 from camunda_workers.engine.embedded.rest.multipart import read_form
 from camunda_workers.engine.embedded.rest.operation import Operation
+from camunda_workers.engine.embedded.rest.problem import BadRequest
 from camunda_workers.errors import InvalidArgument
 
 
@@ -26,7 +27,9 @@ async def create_deployment(request: Request) -> Response:
             raise InvalidArgument("No resources provided: each file is a part named 'resources'")
         resources = [(part.filename or "", await part.read()) for part in parts]
         tenant = form.get("tenantId")
-    answer = await bridge_of(request).execute(commands.deploy(resources, tenant if isinstance(tenant, str) else ""))
+    if isinstance(tenant, UploadFile):
+        raise BadRequest("Request property [tenantId] cannot be parsed: expected a text")
+    answer = await bridge_of(request).execute(commands.deploy(resources, bodies.tenant(tenant) or ""))
     value = answer.value
     shown: dict[str, Any] = {
         "deploymentKey": str(answer.key),

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema
 
 from camunda_workers.engine.embedded.rest.operation import PREFIX, Operation
+from camunda_workers.engine.embedded.rest.search_schema import FILTER_SCHEMAS
 from camunda_workers.engine.embedded.version import ENGINE_VERSION
 
 _PROBLEM = {
@@ -47,7 +48,7 @@ class _Schemas(GenerateJsonSchema):
 
 def describe(operations: Sequence[Operation]) -> dict[str, Any]:
     """Return the description of these operations."""
-    schemas: dict[str, Any] = {"Problem": _PROBLEM}
+    schemas: dict[str, Any] = {"Problem": _PROBLEM, **FILTER_SCHEMAS}
     paths: dict[str, Any] = {}
     for operation in operations:
         paths.setdefault(PREFIX + operation.path, {})[operation.method.lower()] = _operation(operation, schemas)

@@ -17,7 +17,7 @@ from camunda_workers.engine.embedded import commands
 from camunda_workers.engine.embedded.documents import EMPTY
 from camunda_workers.engine.embedded.grpc_gateway.jobs import Jobs
 from camunda_workers.engine.embedded.rest import bodies
-from camunda_workers.engine.embedded.rest.bodies import Body, Document, Int32, Int64, Reference, Text
+from camunda_workers.engine.embedded.rest.bodies import Body, Document, Int32, Int64, Reference, Tenant, Text
 from camunda_workers.engine.embedded.rest.context import bridge_of, engine_of
 from camunda_workers.engine.embedded.rest.job_results import JobResult
 from camunda_workers.engine.embedded.rest.operation import Operation
@@ -33,7 +33,7 @@ class ActivateJobs(Body):
     max_jobs_to_activate: Int32
     fetch_variable: list[str] = []
     request_timeout: Int64 = 0
-    tenant_ids: list[str] = []
+    tenant_ids: list[Tenant] = []
     tenant_filter: Literal["PROVIDED", "ASSIGNED"] = "PROVIDED"
 
 

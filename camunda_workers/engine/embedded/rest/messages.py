@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from camunda_workers.engine.embedded import commands
 from camunda_workers.engine.embedded.documents import EMPTY
-from camunda_workers.engine.embedded.rest.bodies import Body, Document, Int64, Text
+from camunda_workers.engine.embedded.rest.bodies import Body, Document, Int64, Tenant, Text
 from camunda_workers.engine.embedded.rest.context import bridge_of
 from camunda_workers.engine.embedded.rest.operation import Operation
 from camunda_workers.errors import InvalidArgument
@@ -20,7 +20,7 @@ class CorrelateMessage(Body):
     name: Text
     correlation_key: str = ""
     variables: Document = EMPTY
-    tenant_id: str = ""
+    tenant_id: Tenant = ""
 
 
 class PublishMessage(CorrelateMessage):
@@ -57,7 +57,7 @@ class BroadcastSignal(Body):
 
     signal_name: Text
     variables: Document = EMPTY
-    tenant_id: str = ""
+    tenant_id: Tenant = ""
 
 
 async def broadcast_signal(request: Request, body: BroadcastSignal) -> Response:

@@ -13,7 +13,7 @@ from camunda_workers.client.business_id import business_id_of, tags_with
 from camunda_workers.engine.embedded import commands
 from camunda_workers.engine.embedded.documents import EMPTY, unpack
 from camunda_workers.engine.embedded.rest import bodies
-from camunda_workers.engine.embedded.rest.bodies import Body, Document, Int32, Int64, Key, Reference, Referenced, Text
+from camunda_workers.engine.embedded.rest.bodies import Body, Document, Int32, Int64, Key, Reference, Referenced, Tenant, Text
 from camunda_workers.engine.embedded.rest.context import bridge_of, model_of
 from camunda_workers.engine.embedded.rest.operation import Operation
 from camunda_workers.errors import DeadlineExceeded, InvalidArgument, NotSupported
@@ -38,7 +38,7 @@ class CreateProcessInstance(Body):
     process_definition_key: Key | None = None
     process_definition_version: Int32 = -1
     variables: Document = EMPTY
-    tenant_id: str = ""
+    tenant_id: Tenant = ""
     operation_reference: Reference | None = None
     start_instructions: list[_StartAt] = []
     runtime_instructions: list[_TerminateAfter] = []

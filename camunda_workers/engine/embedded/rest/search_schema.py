@@ -31,11 +31,28 @@ def _filter(kind: Kind) -> dict[str, Any]:
     return {"anyOf": [plain, {"type": "object", "properties": operators, "additionalProperties": False}]}
 
 
+def _page() -> dict[str, Any]:
+    limit = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}
+    parts = [
+        {"from": {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}},
+        {"after": {"type": "string"}},
+        {"before": {"type": "string"}},
+    ]
+    return {"anyOf": [{"type": "object", "additionalProperties": False, "properties": part | {"limit": limit}} for part in parts]}
+
+
+FILTER_SCHEMAS: dict[str, dict[str, Any]] = {f"{kind.name.title()}Filter": _filter(kind) for kind in _PLAIN} | {"Page": _page()}
+"""The filters by kind, under the names that search schemas refer to."""
+
+
 def search_schema(entity: Entity) -> dict[str, Any]:
     """Return the schema of the request that searches for an entity."""
-    fields = {name: _filter(field.kind) for name, field in entity.fields.items() if field.kind in _PLAIN and name not in entity.hidden}
+    fields = {
+        name: {"$ref": f"#/components/schemas/{field.kind.name.title()}Filter"}
+        for name, field in entity.fields.items()
+        if field.kind in _PLAIN and name not in entity.hidden
+    }
     sortable = sorted(fields)
-    limit = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}
     return {
         "type": "object",
         "additionalProperties": False,
@@ -52,23 +69,6 @@ def search_schema(entity: Entity) -> dict[str, Any]:
                     "required": ["field"],
                 },
             },
-            "page": {
-                "anyOf": [
-                    {
-                        "type": "object",
-                        "additionalProperties": False,
-                        "properties": {"from": {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}, "limit": limit},
-                    },
-                    *(
-                        {
-                            "type": "object",
-                            "additionalProperties": False,
-                            "properties": {edge: {"type": "string"}, "limit": limit},
-                            "required": [edge],
-                        }
-                        for edge in ("after", "before")
-                    ),
-                ]
-            },
+            "page": {"$ref": "#/components/schemas/Page"},
         },
     }

@@ -1,0 +1,129 @@
+"""What the gateway's two faces add to the engine's own time, what an unchanged pyzeebe gets through it, and what waiting costs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc.aio
+import httpx
+
+from bench.result import Result
+from camunda_workers.client.proto import gateway_pb2 as pb
+from camunda_workers.client.stub import GatewayStub
+from camunda_workers.engine.embedded import commands
+from camunda_workers.engine.embedded.engine import EmbeddedEngine
+from camunda_workers.engine.embedded.warmup import PROCESS
+from tests.support.diagrams import ONE_TASK
+
+_PYZEEBE = Path(__file__).parent / "peers" / "pyzeebe_one_task.py"
+_POLLS = 200
+
+
+async def _overheads(count: int) -> tuple[float, float]:
+    """What a start costs more through gRPC and through REST than over the bridge: medians of calls in turns, in milliseconds."""
+    async with (
+        EmbeddedEngine(state="rocksdb", rest_port=0) as engine,
+        grpc.aio.insecure_channel(engine.grpc_address) as channel,
+        httpx.AsyncClient(base_url=engine.rest_address) as rest,
+    ):
+        await engine.bridge.execute(commands.deploy([("warm-up.bpmn", PROCESS)]))
+        stub: Any = GatewayStub(channel)
+        request = pb.CreateProcessInstanceRequest(bpmnProcessId="warm-up", version=-1)
+
+        async def over_rest() -> None:
+            (await rest.post("/v2/process-instances", json={"processDefinitionId": "warm-up"})).raise_for_status()
+
+        ways: list[Callable[[], Awaitable[Any]]] = [
+            lambda: engine.bridge.execute(commands.create_instance(process_id="warm-up")),
+            lambda: stub.CreateProcessInstance(request),
+            over_rest,
+        ]
+        took: list[list[float]] = [[], [], []]
+        for number in range(count + 100):
+            for way, times in zip(ways, took, strict=True):
+                begun = time.perf_counter()
+                await way()
+                if number >= 100:
+                    times.append((time.perf_counter() - begun) * 1000)
+    bridge, over_grpc, rest_time = map(statistics.median, took)
+    return over_grpc - bridge, rest_time - bridge
+
+
+@contextmanager
+def _engine() -> Generator[tuple[str, str, int]]:
+    """An engine as a process of its own: its addresses and process id."""
+    starting = [sys.executable, "-m", "camunda_workers", "engine", "start", "--grpc-port", "0", "--rest-port", "0"]
+    with subprocess.Popen(starting, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        try:
+            ready = json.loads(process.stdout.readline())
+            yield ready["grpc"], ready["rest"], process.pid
+        finally:
+            process.terminate()
+
+
+def _pyzeebe(count: int) -> tuple[float, float]:
+    with _engine() as (address, _, _), tempfile.TemporaryDirectory() as folder:
+        diagram = Path(folder) / "one-task.bpmn"
+        diagram.write_bytes(ONE_TASK)
+        run = [sys.executable, str(_PYZEEBE), address, str(diagram), str(count)]
+        printed = subprocess.run(run, capture_output=True, text=True, check=True, timeout=300).stdout
+        rate, alone = map(float, printed.split())
+        return rate, alone
+
+
+def _cpu_seconds(process: int) -> float:
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def _idle_polls(seconds: float) -> float:
+    """The share of a core that waiting polls cost the engine's process, beyond what it costs alone."""
+    with _engine() as (address, _, process):
+
+        async def measured() -> float:
+            begun, at = _cpu_seconds(process), time.perf_counter()
+            await asyncio.sleep(seconds)
+            return 100 * (_cpu_seconds(process) - begun) / (time.perf_counter() - at)
+
+        await asyncio.sleep(5)  # the virtual machine still compiles
+        alone = await measured()
+        async with grpc.aio.insecure_channel(address) as channel:
+            stub: Any = GatewayStub(channel)
+
+            async def poll(number: int) -> None:
+                wanted = pb.ActivateJobsRequest(
+                    type=f"idle-{number}", worker="w", timeout=60_000, maxJobsToActivate=1, requestTimeout=int(seconds * 4000)
+                )
+                async for _ in stub.ActivateJobs(wanted):
+                    pass
+
+            polls = [asyncio.create_task(poll(number)) for number in range(_POLLS)]
+            await asyncio.sleep(3)
+            waiting = await measured()
+            for task in polls:
+                task.cancel()
+            await asyncio.gather(*polls, return_exceptions=True)
+        return waiting - alone
+
+
+def run() -> Iterator[Result]:
+    """Measure everything in this module."""
+    over_grpc, over_rest = asyncio.run(_overheads(500))
+    yield Result("gRPC adds to a command (p50)", "ms", over_grpc, 1)
+    yield Result("REST adds to a command (p50)", "ms", over_rest, 3)
+    rate, alone = _pyzeebe(2000)
+    yield Result("one-task instances with result, unchanged pyzeebe", "1/s", rate, 300, at_most=False)
+    yield Result("the same, one alone (p50)", "ms", alone, 10)
+    yield Result("200 idle long polls", "% of a core", asyncio.run(_idle_polls(10)), 2)

@@ -1,0 +1,99 @@
+// What every page has: htmx, the keyboard, live updates, the theme, and times in words.
+import htmx from "htmx.org";
+import { startKeyboard } from "./keyboard.js";
+import { startLive } from "./live.js";
+import { localTimes } from "./times.js";
+import { startIslands } from "./islands.js";
+
+// Nothing here is evaluated from text: the content security policy forbids it, and htmx must not try.
+Object.assign(htmx.config, {
+  allowEval: false,
+  includeIndicatorStyles: false,
+  allowScriptTags: false,
+  selfRequestsOnly: true,
+  historyCacheSize: 0,
+  refreshOnHistoryMiss: true,
+  scrollIntoViewOnBoost: false,
+  responseHandling: [
+    { code: "204", swap: false },
+    { code: "[23]..", swap: true },
+    // What a rule or somebody else's work refuses comes as a fragment that says so.
+    { code: "[45]..", swap: true, error: true },
+  ],
+});
+
+const root = document.documentElement;
+const csrf = () => document.querySelector('meta[name="csrf-token"]')?.content ?? "";
+
+document.addEventListener("htmx:configRequest", (event) => {
+  event.detail.headers["X-CSRF-Token"] = csrf();
+});
+document.addEventListener("htmx:beforeSwap", (event) => {
+  // A session that ended answers with the sign-in page: it belongs into the whole window, not into a column.
+  const to = event.detail.xhr.getResponseHeader("X-Sign-In");
+  if (to) {
+    event.detail.shouldSwap = false;
+    location.assign(to);
+  }
+});
+document.addEventListener("htmx:sendError", () => say(root.dataset.offline));
+document.addEventListener("htmx:afterSettle", (event) => settled(event.detail.elt));
+
+export function say(text) {
+  const place = document.getElementById("announcements");
+  if (place && text) {
+    place.textContent = text;
+  }
+}
+
+function settled(element) {
+  localTimes(document);
+  startIslands(document, csrf, say);
+  const pane = document.getElementById("main");
+  if (element === pane) {
+    document.body.classList.toggle("has-task", pane.querySelector("[data-task]") !== null);
+    pane.querySelector("h1")?.focus({ preventScroll: true });
+    window.scrollTo({ top: 0 });
+    markCurrent();
+  }
+}
+
+function markCurrent() {
+  const key = document.querySelector("#main [data-task]")?.dataset.task;
+  for (const row of document.querySelectorAll("#list [data-row]")) {
+    row.toggleAttribute("aria-current", false);
+    if (row.dataset.row === key) {
+      row.setAttribute("aria-current", "true");
+    }
+  }
+}
+
+document.addEventListener("click", (event) => {
+  const theme = event.target.closest("[data-theme-to]");
+  if (theme) {
+    const shown = root.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+    const now = shown === "dark" ? "light" : "dark";
+    root.dataset.theme = now;
+    document.cookie = `inbox_theme=${now}; path=/; max-age=31536000; samesite=lax`;
+  }
+  const insert = event.target.closest("[data-dismiss]");
+  insert?.closest("[data-dismissable]")?.remove();
+});
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-submit-on-change]")) {
+    event.target.form?.requestSubmit();
+  }
+  if (event.target.matches("[name=keys]")) {
+    const bar = document.getElementById("bulk");
+    const chosen = document.querySelectorAll("#list [name=keys]:checked").length;
+    bar?.toggleAttribute("hidden", chosen === 0);
+    const count = bar?.querySelector("[data-count]");
+    if (count) count.textContent = String(chosen);
+  }
+});
+
+localTimes(document);
+startKeyboard(say);
+startLive();
+startIslands(document, csrf, say);
+markCurrent();

@@ -1,0 +1,111 @@
+"""``camunda-workers tasks`` and ``duties`` as processes of their own, against a running engine and its log."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from camunda_workers.engine.embedded.engine import EmbeddedEngine
+from camunda_workers.tasks import Caller
+from tests.support.tasks_ground import ASSESSORS, ROOT, office
+
+pytestmark = pytest.mark.engine
+
+PROJECT = """
+[deploy]
+paths = ["bpmn", "forms"]
+
+[duties]
+listeners = ["four-eyes"]
+
+[[duties.separate]]
+name = "assess and approve"
+process = "claim"
+task = "approve-payment"
+not_by = ["assess-claim"]
+
+[duties.people]
+"amelia" = { groups = ["claims-assessors", "claims-approvers"] }
+"dmitri" = { groups = ["claims-approvers"] }
+"""
+
+
+class Shell:
+    """Runs the command line in a project's folder."""
+
+    def __init__(self, folder: Path, engine: EmbeddedEngine) -> None:
+        self._folder = folder
+        self._environment = {
+            **os.environ,
+            "CAMUNDA_REST_ADDRESS": engine.rest_address,
+            "ZEEBE_GRPC_ADDRESS": engine.grpc_address,
+            "CAMUNDA_WORKERS_DATA_DIR": str(folder),
+            "COLUMNS": "200",
+        }
+
+    async def __call__(self, *words: str, fails: bool = False) -> tuple[str, str]:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "camunda_workers",
+            *words,
+            cwd=self._folder,
+            env=self._environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, error = await process.communicate()
+        assert (process.returncode != 0) is fails, (words, out.decode(), error.decode())
+        return out.decode(), error.decode()
+
+    async def json(self, *words: str, fails: bool = False) -> Any:
+        out, _ = await self(*words, "--json", fails=fails)
+        return json.loads(out)
+
+
+def project(folder: Path) -> None:
+    (folder / "camunda-workers.toml").write_text(PROJECT)
+    for name in ("bpmn", "forms"):
+        (folder / name).symlink_to(ROOT / name)
+
+
+async def test_a_claim_is_worked_from_the_command_line(tmp_path: Path) -> None:
+    project(tmp_path)
+    async with office(tmp_path, on_disk=True) as ground:
+        run, amelia = Shell(tmp_path, ground.engine), Caller("amelia", frozenset({ASSESSORS}))
+        claim_id = await ground.reported()
+        task = await ground.task(claim_id, "assess-claim")
+        key = str(task.key)
+        assert [one["userTaskKey"] for one in await run.json("tasks", "list", "--as", "amelia", "--scope", "team")] == [task.key]
+        assert (await run("tasks", "claim", key, "--as", "amelia"))[0] == f"task {key} (Assess claim): amelia has it\n"
+        await ground.tasks.save_draft(amelia, task.key, {"assessment": {"notes": "plausible"}})
+        entries = ("assessment.outcome=approve", "assessment.amount=0")
+        rejected = await run.json("tasks", "complete", key, *entries, "--as", "amelia", fails=True)
+        assert set(rejected["problems"]) == {"assessment.amount", "assessment.notes"}
+        done = await run.json("tasks", "complete", key, entries[0], "--draft", "--as", "amelia")
+        assert done["variables"] == {"assessment": {"outcome": "approve", "amount": 24_000, "notes": "plausible"}}
+        approval = str((await ground.task(claim_id, "approve-payment")).key)
+        _, error = await run("tasks", "claim", approval, "--as", "amelia", fails=True)
+        assert "amelia already completed 'assess-claim'" in error
+        explained, _ = await run("duties", "explain", approval, "amelia")
+        assert "no   assess and approve: amelia already completed 'assess-claim': somebody else has to decide here" in explained
+        decided = await run.json("duties", "log", approval)
+        assert [(one["kind"], one["actor"], one["allowed"]) for one in decided] == [("duty.decided", "amelia", False)]
+
+
+async def test_the_check_says_whether_the_rules_are_enforced(tmp_path: Path) -> None:
+    project(tmp_path)
+    async with office(tmp_path, on_disk=True, listeners=False) as ground:
+        run = Shell(tmp_path, ground.engine)
+        checked = await run.json("duties", "check", fails=True)
+        assert [problem.partition(":")[0] for problem in checked["problems"]] == ["duties listener 'four-eyes'"]
+        await ground.tasks.store.ledger.beat("four-eyes", "duties", datetime.now(UTC))
+        out, _ = await run("duties", "check")
+        assert out.startswith("the rules are enforced")
