@@ -188,6 +188,34 @@ class DutiesSection(_Section):
         return self
 
 
+class InboxUser(_Section):
+    """``[inbox.users."user.name"]``: somebody who may sign in during development; groups of ``[duties.people]`` when none are given."""
+
+    name: str = Field(default="", description="The name in full.")
+    groups: Names = ()
+
+
+class InboxProcess(_Section):
+    """``[inbox.processes.<id>]``: what of a case is shown, by dotted paths of variables."""
+
+    title: str = Field(default="", description="What a case is called in lists, beside its business id.")
+    amount: str = Field(default="", description="The amount it is about.")
+    facts: dict[str, str] = Field(default_factory=dict[str, str], description="The case at a glance: path to label.")
+
+
+class InboxSection(_Section):
+    """``[inbox]``: the inbox of ``camunda-workers up``."""
+
+    people: Reference | None = Field(default=None, description="Further users: objects with name and groups, as package.module:name.")
+    users: dict[str, InboxUser] = Field(default_factory=dict[str, InboxUser], description="By user name.")
+    operators: Names = Field(default=(), description="Groups that see every case and its incidents.")
+    reasons: Names = Field(default=("facts-wrong", "facts-missing", "policy", "experience"), description="Reasons to override an agent.")
+    advice: str = Field(default="triage", description="The variable with an agent's recommendation.")
+    locale: str = Field(default="", description="A folder with further languages (fr.toml), relative to the project file.")
+    beside: Reference | None = Field(default=None, description="What 'up' runs beside the workers: package.module:context_manager.")
+    processes: dict[str, InboxProcess] = Field(default_factory=dict[str, InboxProcess], description="By process id.")
+
+
 class ProjectFile(_Section):
     """A project's ``camunda-workers.toml``."""
 
@@ -196,6 +224,7 @@ class ProjectFile(_Section):
     workers: WorkersSection = Field(default_factory=WorkersSection)
     demo: DemoSection = Field(default_factory=DemoSection)
     duties: DutiesSection = Field(default_factory=DutiesSection)
+    inbox: InboxSection = Field(default_factory=InboxSection)
 
     _path: Path = PrivateAttr(default=Path(PROJECT_FILE))
 

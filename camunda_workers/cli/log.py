@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -42,19 +43,29 @@ def verify(
         list[Path] | None,
         typer.Option("--checkpoint", help="A checkpoint that you kept elsewhere: the log must agree with it, too.", metavar="FILE"),
     ] = None,
+    archives: Annotated[
+        list[Path] | None, typer.Option("--archive", help="An archive of older records: check that, too.", metavar="FILE")
+    ] = None,
     public_key: PublicKey = None,
     data_dir: DataDir = None,
     log: Log = None,
     as_json: Json = False,
 ) -> None:
     """Recompute every hash and compare it with what was kept and signed; exit code 1 names the first bad record."""
-    raise typer.Exit(asyncio.run(_verify(since, trusted or [], public_key, data_dir, log, as_json)))
+    raise typer.Exit(asyncio.run(_verify(since, trusted or [], archives or [], public_key, data_dir, log, as_json)))
 
 
 async def _verify(
-    since: Path | None, trusted: list[Path], public_key: str | None, data_dir: Path | None, target: str | None, as_json: bool
+    since: Path | None,
+    trusted: list[Path],
+    archives: list[Path],
+    public_key: str | None,
+    data_dir: Path | None,
+    target: str | None,
+    as_json: bool,
 ) -> int:
     from camunda_workers.events.chain.verify import verify_log
+    from camunda_workers.events.retention import verify_archive
 
     async with open_log(data_dir, target) as log:
         keys = verifiers_of(log, public_key, data_dir)
@@ -68,28 +79,34 @@ async def _verify(
                 trusted=[checkpoint_in(path, keys) for path in trusted],
                 progress=told,
             )
+        problems, checked = list(report.problems), 0
+        for path in archives:
+            count, found = await verify_archive(log, path)
+            checked += count
+            problems += found
     if as_json:
         print_json(
             {
-                "good": report.good,
+                "good": not problems,
                 "size": report.size,
                 "root": report.root.hex(),
                 "recomputed": report.records,
                 "from": report.first,
                 "archived": report.archived,
+                "archivedChecked": checked,
                 "contents": report.contents,
                 "erased": report.erased,
                 "checkpoints": report.checkpoints,
                 "signedTo": report.signed_to,
                 "problems": [
-                    {"record": one.seq, "partition": one.partition, "position": one.position, "what": one.what} for one in report.problems
+                    {"record": one.seq, "partition": one.partition, "position": one.position, "what": one.what} for one in problems
                 ],
             }
         )
-        return 0 if report.good else 1
-    if not report.good:
-        say(f"WRONG: {report.problems[0].what}")
-        for problem in report.problems[1:20]:
+        return 1 if problems else 0
+    if problems:
+        say(f"WRONG: {problems[0].what}")
+        for problem in problems[1:20]:
             say(f"  also: {problem.what}")
         return 1
     behind = f" (behind record {report.first - 1})" if report.first else ""
@@ -222,5 +239,34 @@ async def _export(path: Path, what: str, process: str | None, key: Path | None, 
         raise typer.BadParameter(f"there is no format '{what}': proofs, parquet, ocel, xes", param_hint="--format")
 
 
-for _command in (*log_reading.COMMANDS, *log_feeding.COMMANDS):
-    app.command()(_command)
+@app.command()
+def archive(
+    folder: Annotated[Path, typer.Argument(help="Where the Parquet file goes.")],
+    before: Annotated[datetime, typer.Option("--before", formats=["%Y-%m-%d"], help="Records before this day (UTC) may go.")],
+    contents: Annotated[
+        bool, typer.Option("--contents/--no-contents", help="Whether variables and texts go along; otherwise they are gone for good.")
+    ] = True,
+    key: Key = None,
+    data_dir: DataDir = None,
+    log: Log = None,
+) -> None:
+    """Move old records into a Parquet file. Their hashes stay, so file and log can still be checked against each other."""
+    say(asyncio.run(_archive(folder, before.replace(tzinfo=UTC), contents, key, data_dir, log)))
+
+
+async def _archive(folder: Path, before: datetime, contents: bool, key: Path | None, data_dir: Path | None, target: str | None) -> str:
+    from camunda_workers.events import ReadModel
+    from camunda_workers.events.chain.notary import Notary
+    from camunda_workers.events.retention import archive
+
+    async with open_log(data_dir, target) as log:
+        await Notary(log, signer_of(log, key, data_dir)).sign()
+        with progress("archiving") as told:
+            done = await archive(log, ReadModel(log), folder, before, with_contents=contents, progress=told)
+    if done.path is None:
+        return f"nothing to archive: {done.why}"
+    return f"{done.end - done.begin} records in {done.path}; it ends with record {done.end - 1}, because {done.why}"
+
+
+for _name, _command in {**log_reading.COMMANDS, **log_feeding.COMMANDS}.items():
+    app.command(_name)(_command)

@@ -1,4 +1,4 @@
-"""``camunda-workers log sink``: where the log's records come from."""
+"""``camunda-workers log sink|poll|import``: where the log's records come from."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -45,13 +46,7 @@ async def _sink(
     from camunda_workers.events.chain.notary import Notary
     from camunda_workers.events.sources.sink import ExporterSink
 
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        try:
-            loop.add_signal_handler(name, stop.set)
-        except NotImplementedError:  # Windows: Ctrl-C arrives as KeyboardInterrupt
-            break
+    stop = _stop_on_signals()
     async with open_log(data_dir, target, create=True, durable=True) as log:
         notary = Notary(log, signer_of(log, key, data_dir)) if sign else None
         followers: list[Follower] = [ReadModel(log), *([notary] if notary is not None else [])]
@@ -62,4 +57,77 @@ async def _sink(
             await notary.sign()
 
 
-COMMANDS: Final[tuple[Callable[..., None], ...]] = (sink,)
+def poll(
+    every: Annotated[float, typer.Option(min=1, help="Seconds between two polls.")] = 10.0,
+    once: Annotated[bool, typer.Option("--once", help="Poll once and end.")] = False,
+    cannot_see: Annotated[bool, typer.Option("--cannot-see", help="List what polling does not see, and end.")] = False,
+    data_dir: DataDir = None,
+    log: Log = None,
+) -> None:
+    """Ask a cluster's REST API what there is, where no exporter can be added (SaaS). Needs a log of its own: name one with --log."""
+    from camunda_workers.events.sources.rest_poll import CANNOT_SEE
+
+    if cannot_see:
+        print("\n".join(f"- {one}" for one in CANNOT_SEE))
+        return
+    asyncio.run(_poll(every, once, data_dir, log))
+
+
+async def _poll(every: float, once: bool, data_dir: Path | None, target: str | None) -> None:
+    from camunda_workers.client import Client
+    from camunda_workers.events import ReadModel
+    from camunda_workers.events.sources.rest_poll import RestPoll, caller
+
+    stop = _stop_on_signals()
+    async with open_log(data_dir, target, create=True) as log, Client(settings=Settings()) as client:
+        source, model = RestPoll(caller(client), log), ReadModel(log)
+        while not stop.is_set():
+            added = await source.catch_up()
+            await model.catch_up()
+            print(json.dumps({"added": added, "records": await log.size()}), flush=True)
+            if once:
+                return
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), every)
+
+
+def import_(
+    address: Annotated[str, typer.Argument(help="Of Elasticsearch or OpenSearch, http://host:9200 for example.")],
+    indices: Annotated[str, typer.Option(help="The exporter's indices.")] = "zeebe-record*",
+    username: Annotated[str | None, typer.Option(help="The password is asked for.")] = None,
+    data_dir: DataDir = None,
+    log: Log = None,
+) -> None:
+    """Copy the records that a broker's exporter has put into Elasticsearch or OpenSearch; run again, it goes on where it ended."""
+    password = typer.prompt("password", hide_input=True) if username is not None else None
+    asyncio.run(_import(address, indices, username, password, data_dir, log))
+
+
+async def _import(
+    address: str, indices: str, username: str | None, password: str | None, data_dir: Path | None, target: str | None
+) -> None:
+    from camunda_workers.events import Pump, ReadModel
+    from camunda_workers.events.sources.elasticsearch import RecordIndices
+
+    async with open_log(data_dir, target, create=True) as log:
+        async with RecordIndices(address, username=username, password=password, indices=indices) as source:
+            partitions = await source.partitions()
+        for partition in partitions:
+            async with RecordIndices(address, partition=partition, username=username, password=password, indices=indices) as source:
+                added = await Pump(source, log, partition=partition).catch_up()
+                print(json.dumps({"partition": partition, "added": added, "position": await log.position(partition)}), flush=True)
+        await ReadModel(log).catch_up()
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(name, stop.set)
+        except NotImplementedError:  # Windows: Ctrl-C arrives as KeyboardInterrupt
+            break
+    return stop
+
+
+COMMANDS: Final[Mapping[str, Callable[..., None]]] = {"sink": sink, "poll": poll, "import": import_}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -107,4 +107,4 @@ async def _rebuild(name: str | None, data_dir: Path | None, target: str | None) 
     say(f"folded {count} records into {name or 'every projection'}")
 
 
-COMMANDS: Final[tuple[Callable[..., None], ...]] = (tail, stats, rebuild)
+COMMANDS: Final[Mapping[str, Callable[..., None]]] = {"tail": tail, "stats": stats, "rebuild": rebuild}

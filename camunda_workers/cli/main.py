@@ -18,6 +18,7 @@ from camunda_workers.errors import CamundaWorkersError
 COMMANDS: dict[str, str] = {
     "setup": "Fetch the engine and prepare fast starts.",
     "demo": "Run real insurance claims through the claims process.",
+    "up": "Run engine, workers and inbox for development.",
     "engine": "Run a Camunda engine for development.",
     "worker": "Run a project's workers.",
     "connect": "Show and check the connection to a Camunda cluster.",

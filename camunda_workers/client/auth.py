@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from camunda_workers.client.channel import is_loopback
 from camunda_workers.client.tls import http_context
 from camunda_workers.errors import EngineError, EngineUnavailable, Unauthenticated
 from camunda_workers.settings import ConnectionSettings
@@ -136,7 +137,8 @@ class ClientCredentials:
         self._after_refusal = time.monotonic() if was_refused else None
 
     async def _renew(self) -> None:
-        local = (urlsplit(self._url).hostname or "") in ("localhost", "127.0.0.1", "::1")
+        # A proxy of the environment cannot reach this machine's own loopback.
+        local = is_loopback(urlsplit(self._url).hostname or "")
         try:
             async with httpx.AsyncClient(timeout=10.0, verify=self._verify, trust_env=not local) as http:
                 response = await http.post(self._url, data=self._form, headers={"accept": "application/json"})

@@ -25,7 +25,7 @@ def prepare(database: Database) -> str:
     """
     found = database.query(_version, "used")
     if found == schema.VERSION:
-        return database.query(_log_id)
+        return database.query(_log_id) or database.run(_named)
     if found == "foreign":
         raise ReadModelError(
             f"{database.name} was written by an early version of camunda-workers, before its records were chained and signed, and is not "
@@ -45,7 +45,7 @@ def _version(connection: Connection) -> str | None:
 
 
 def _log_id(connection: Connection) -> str:
-    return str(connection.scalar(select(schema.state.c.log_id)))
+    return connection.scalar(select(schema.state.c.log_id)) or ""
 
 
 def _make(connection: Connection) -> str:

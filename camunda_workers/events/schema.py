@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import DDL, BigInteger, Column, Index, Integer, LargeBinary, MetaData, SmallInteger, Table, Text, event, text
+from sqlalchemy import DDL, BigInteger, Column, Index, Integer, LargeBinary, MetaData, SmallInteger, String, Table, Text, event, text
 
 metadata = MetaData()
 
@@ -50,6 +50,9 @@ IS_PROCESS: Final = "value_type = 'PROCESS'"
 Index("records_of_processes", records.c.key, sqlite_where=text(IS_PROCESS), postgresql_where=text(IS_PROCESS))
 IS_ERASURE: Final = "value_type = 'ERASURE'"
 Index("records_of_erasures", records.c.seq, sqlite_where=text(IS_ERASURE), postgresql_where=text(IS_ERASURE))
+
+DEFINITIONS: Final = ("PROCESS", "FORM", "DECISION", "DECISION_REQUIREMENTS", "RESOURCE", "ERASURE", "ARCHIVE")
+"""Kinds of records that stay when older ones are archived: without them, what comes later could not be told."""
 
 payloads = Table(
     "payloads",
@@ -106,7 +109,7 @@ fact_ids = Table(
 )
 """Facts of our own that were given a name, so that recording one twice adds it once."""
 
-versions = Table("alembic_version", metadata, Column("version_num", Text, primary_key=True))
+versions = Table("alembic_version", metadata, Column("version_num", String(32), primary_key=True))
 
 REFUSALS: Final = (
     "CREATE TRIGGER records_refuse_update BEFORE UPDATE ON records BEGIN SELECT RAISE(ABORT, 'the event log is append-only'); END",
@@ -128,6 +131,9 @@ ENTRY_COLUMNS: Final = (
     "process_instance_key", "parent_instance_key", "element_id", "business_id",
 )  # fmt: skip
 """The first line of an entry, in this order, with tabs between them; the second line is the text."""
+ENTRY: Final = slice(1, 1 + len(ENTRY_COLUMNS))
+"""Where they stand in a row."""
+assert RECORD_COLUMNS[ENTRY] == ENTRY_COLUMNS
 
 _NUMBERS: Final = {"partition", "position", "timestamp", "key"}
 _FORMAT: Final = "\t".join("%d" if name in _NUMBERS else "%s" for name in ENTRY_COLUMNS) + "\n%s"

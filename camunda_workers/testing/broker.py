@@ -8,6 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Coroutine, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -52,6 +53,7 @@ class BrokerSession:
         self._thread = threading.Thread(target=self._loop.run_forever, name="test-broker", daemon=True)
         self._folder = tempfile.TemporaryDirectory(prefix="camunda-workers-broker-", ignore_cleanup_errors=True)
         self._sink = Sink()
+        self._end: Future[None] | None = None
         exporter = "zeebe.broker.exporters.records"
         self.engine = BrokerEngine(
             Path(self._folder.name),
@@ -76,6 +78,7 @@ class BrokerSession:
         self._thread.start()
         try:
             self._wait(self.engine.start())
+            self._end = asyncio.run_coroutine_threadsafe(self.engine.wait(), self._loop)
             self._wait(self._first_record())
         except BaseException:
             self.stop()
@@ -92,6 +95,8 @@ class BrokerSession:
         """Stop it and remove its data. Safe to call twice."""
         if self._loop.is_closed():
             return
+        if self._end is not None:
+            self._end.cancel()
         with contextlib.suppress(CamundaWorkersError):
             self._wait(self.engine.kill())
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -99,6 +104,11 @@ class BrokerSession:
         self._loop.close()
         self._sink.stop()
         self._folder.cleanup()
+
+    def check(self) -> None:
+        """Raise what the broker ended with, if it did by itself."""
+        if self._end is not None and self._end.done() and not self._end.cancelled():
+            raise EngineUnavailable(f"{self._end.exception()}")
 
     async def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Await something of the broker's, in its loop, from another one."""
@@ -131,6 +141,7 @@ class BrokerGround:
     async def start(self) -> None:
         """Open a client, and begin behind what other tests did."""
         engine = self._session.engine
+        self._session.check()
         try:
             self._client = await self._stack.enter_async_context(Client(engine.grpc_address, engine.rest_address))
             await self._quiet(time.monotonic() + _EXPORTER_READY)
@@ -174,6 +185,7 @@ class BrokerGround:
     def healthy(self) -> bool:
         """Whether its process runs."""
         try:
+            self._session.check()
             return self._session.engine.pid > 0
         except EngineUnavailable:
             return False
@@ -202,6 +214,7 @@ class BrokerGround:
 
     async def idle(self) -> bool:
         """Whether it has been silent for a while, since the last record and since it was last asked for something."""
+        self._session.check()
         return time.monotonic() - max(self._session.store.last_at, self._asked_at) > SILENCE
 
     def busy(self, served: frozenset[str]) -> Mapping[int, str]:

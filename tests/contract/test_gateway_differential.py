@@ -21,6 +21,8 @@ KNOWN = {
     "topology": ("OK", "OK", "each says its own version"),
     "deploy a broken form": ("INVALID_ARGUMENT", "INVALID_ARGUMENT", VERSION),
     "start with trailing": ("INVALID_ARGUMENT", "OK", "what stands behind a JSON text is ignored there and refused here"),
+    "start with three megabytes": ("INVALID_ARGUMENT", "UNKNOWN", "it can never work: the caller's fault, not worth trying again"),
+    "start with more than the limit": ("RESOURCE_EXHAUSTED", "RESOURCE_EXHAUSTED", "the words are those of grpc's library"),
     "set trailing": ("INVALID_ARGUMENT", "OK", "what stands behind a JSON text is ignored there and refused here"),
     "await too short": ("DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED", "the broker names its inner request and its address"),
     "modify to an event": ("INVALID_ARGUMENT", "INVALID_ARGUMENT", "8.8 lists more types of elements"),

@@ -16,9 +16,10 @@ import pytest
 
 from camunda_workers.engine.embedded import commands
 from camunda_workers.engine.embedded.documents import pack
-from camunda_workers.engine.embedded.durable.folder import DataFolder
+from camunda_workers.engine.embedded.durable.folder import DataFolder, in_use
 from camunda_workers.engine.embedded.durable.log_file import Batch, LogFile
 from camunda_workers.engine.embedded.engine import EmbeddedEngine
+from camunda_workers.engine.embedded.java import java_class
 from camunda_workers.errors import AlreadyExists, ConfigurationError, NotFound, ReadModelError
 from camunda_workers.events import EventLog
 from tests.support.diagrams import process, sequence, service_task, timer
@@ -237,6 +238,27 @@ async def test_a_damaged_log_is_named_where_it_matters(data: Path, where: str) -
         assert len(await activate(engine)) == 3
         with pytest.raises(ReadModelError, match=f"log.db is damaged at position {low}"):
             await engine.records.read(0, 1000)
+
+
+async def test_a_failed_start_leaves_nothing_behind(data: Path) -> None:
+    await fill(data, 1)
+    with sqlite3.connect(data / "log.db") as db:  # where nothing looks before Java does
+        db.execute("update batches set crc = crc + 1 where low = (select min(low) from batches)")
+    db.close()
+    before = threading.active_count(), _java_threads()
+    for _ in range(2):
+        with pytest.raises(ReadModelError, match=r"log\.db is damaged at position 1: restore the folder from a backup"):
+            await EmbeddedEngine(data=data).start()
+    assert not in_use(data)
+    async with asyncio.timeout(20):
+        while threading.active_count() > before[0] + 1 or _java_threads() > before[1]:  # one more may be a Java thread of Python's
+            await asyncio.sleep(0.01)
+
+
+def _java_threads() -> int:
+    """How many threads of engines there are."""
+    threads = java_class("java.lang.Thread").getAllStackTraces().keySet()
+    return sum(str(thread.getName()).startswith("zb-") for thread in threads)
 
 
 async def test_a_log_that_lost_its_end_is_refused(data: Path) -> None:

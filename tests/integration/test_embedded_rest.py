@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import httpx
 import pytest
 
 from camunda_workers.engine.embedded.engine import EmbeddedEngine
+from camunda_workers.engine.embedded.rest.batch_runner import Batches, Item
 from tests.support.diagrams import ONE_TASK, process, sequence, user_task
 
 pytestmark = pytest.mark.engine
@@ -130,3 +132,91 @@ async def test_a_diagram_the_engine_refuses_names_the_file(rest: httpx.AsyncClie
     assert answer.status_code == 400
     assert "broken.bpmn" in answer.json()["detail"]
     assert (await rest.post("/deployments", json={})).status_code == 415
+
+
+async def test_two_completions_at_once_complete_it_once(rest: httpx.AsyncClient) -> None:
+    await deploy(rest, approval=APPROVAL)
+    await rest.post("/process-instances", json={"processDefinitionId": "approval"})
+    (task,) = (await rest.post("/user-tasks/search", json={"filter": {"state": "CREATED"}})).json()["items"]
+    path = f"/user-tasks/{task['userTaskKey']}/completion"
+    answers = await asyncio.gather(*(rest.post(path, json={}) for _ in range(5)))
+    codes = sorted(answer.status_code for answer in answers)
+    assert codes[0] == 204
+    assert set(codes[1:]) <= {404, 409}
+
+
+async def test_an_engine_that_stops_answers_what_is_under_way(engine: EmbeddedEngine, rest: httpx.AsyncClient) -> None:
+    await deploy(rest, approval=APPROVAL)
+    body = {"processDefinitionId": "approval", "awaitCompletion": True, "requestTimeout": 60_000}
+    waiting = asyncio.create_task(rest.post("/process-instances", json=body))
+    polling = asyncio.create_task(
+        rest.post("/jobs/activation", json={"type": "x", "timeout": 1000, "maxJobsToActivate": 1, "requestTimeout": 60_000})
+    )
+    async with asyncio.timeout(10):
+        while "x" not in engine.dispatch.served_types() or not (await rest.post("/process-instances/search", json={})).json()["items"]:
+            await asyncio.sleep(0.01)
+    await engine.stop()
+    for answer in (await waiting, await polling):
+        assert (answer.status_code, answer.json()["title"]) == (503, "UNAVAILABLE")
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [("/users/search", "development user"), ("/process-instances/17/deletion", "append-only"), ("/jobs/statistics/by-types", "8.8")],
+)
+async def test_what_is_not_served_says_why(rest: httpx.AsyncClient, path: str, words: str) -> None:
+    answer = await rest.post(path, json={})
+    assert (answer.status_code, answer.json()["title"]) == (501, "NOT_IMPLEMENTED")
+    assert words in answer.json()["detail"]
+
+
+async def test_another_tenant_is_refused(rest: httpx.AsyncClient) -> None:
+    answer = await rest.post("/signals/broadcast", json={"signalName": "x", "tenantId": "other"})
+    assert answer.status_code == 400
+    assert "multi-tenancy is disabled" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        {"after": "x"},
+        {"after": "W10="},
+        {"before": "bnVsbA=="},
+        {"after": "!" * 100},
+        {"from": -1},
+        {"limit": 10_001},
+        {"after": "W10=", "from": 1},
+        {"what": 1},
+    ],
+)
+@pytest.mark.parametrize("path", ["/process-instances/search", "/batch-operations/search"])
+async def test_a_page_that_is_none_is_refused(rest: httpx.AsyncClient, path: str, page: dict[str, Any]) -> None:
+    answer = await rest.post(path, json={"page": page})
+    assert (answer.status_code, answer.json()["title"]) == (400, "Bad Request")
+
+
+async def test_a_suspended_batch_waits_and_a_cancelled_one_leaves_the_rest(engine: EmbeddedEngine) -> None:
+    batches, released = Batches(engine), asyncio.Event()
+    done: list[int] = []
+
+    async def execute(item: Item) -> None:
+        await released.wait()
+        done.append(item.key)
+
+    batch = batches.start("CANCEL_PROCESS_INSTANCE", [Item(number, number) for number in range(1, 101)], execute)
+    await asyncio.sleep(0)
+    batches.suspend(batch.key)
+    released.set()
+    async with asyncio.timeout(10):
+        while len(done) < 16:  # those under way are finished
+            await asyncio.sleep(0.001)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert len(done) == 16
+    assert batch.shown()["state"] == "SUSPENDED"
+    batches.resume(batch.key)
+    batches.cancel(batch.key)
+    shown = batch.shown()
+    assert (shown["state"], shown["operationsTotalCount"]) == ("CANCELED", 100)
+    assert {item.state for item in batch.items} == {"COMPLETED", "CANCELED"}
+    await batches.close()

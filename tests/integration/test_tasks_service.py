@@ -141,6 +141,12 @@ async def test_a_substitute_acts_for_who_is_away_and_the_rules_look_at_both(grou
     assert done.state == "completed"
     facts = await ground.tasks.store.ledger.facts(by_amelia.key, kind="duty.decided")
     assert facts[-1].data["behalf"] == ["dmitri"]
+    # Somebody else's hands do not make it somebody else's eyes.
+    await ground.tasks.absent(GRACE, "grace", "emma", now - timedelta(hours=1), now + timedelta(days=3))
+    with pytest.raises(InvalidState, match="grace, for whom emma would act, already completed 'assess-claim'"):
+        await ground.client.assign_user_task(by_grace.key, "grace")
+    (hers, _) = sorted(await ground.tasks.absences(GRACE), key=lambda one: one.person != "grace")
+    await ground.tasks.back(GRACE, hers.id)
     # Back at the desk, tasks stay with whoever gets them.
     (absence,) = await ground.tasks.absences(GRACE)
     await ground.tasks.back(DMITRI, absence.id)

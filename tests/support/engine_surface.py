@@ -88,7 +88,7 @@ SURFACE: Mapping[str, Sequence[str]] = {
     ZEEBE + "protocol.record.RecordType": ["COMMAND", "COMMAND_REJECTION", "EVENT"],
     ZEEBE + "protocol.record.RejectionType": ["name()"],
     ZEEBE + "protocol.record.intent.Intent": ["name()"],
-    ZEEBE + "protocol.record.ValueType": ["valueOf(String)"],
+    ZEEBE + "protocol.record.ValueType": ["INCIDENT", "JOB", "JOB_BATCH", "MESSAGE", "TIMER", "name()", "valueOf(String)"],
     ZEEBE + "scheduler.ActorScheduler": ["newActorScheduler()", "start()", "stop()"],
     ZEEBE + "scheduler.ActorScheduler$ActorSchedulerBuilder": [
         "build()", "setActorClock(ActorClock)", "setCpuBoundActorThreadCount(int)", "setIdleStrategySupplier(Supplier)",

@@ -112,6 +112,9 @@ def _starts() -> Iterator[Call]:
     yield _start("at an empty element", bpmnProcessId="two-tasks", startInstructions=[{"elementId": ""}])
     for what, document in _BAD_DOCUMENTS.items():
         yield _start(f"with {what}", bpmnProcessId="empty", variables=document)
+    yield _start("with a megabyte", bpmnProcessId="empty", variables=f'{{"x":"{"x" * 2**20}"}}')
+    yield _start("with three megabytes", bpmnProcessId="empty", variables=f'{{"x":"{"x" * 3 * 2**20}"}}')
+    yield _start("with more than the limit", bpmnProcessId="empty", variables=f'{{"x":"{"x" * 5 * 2**20}"}}')
     yield _with_result("an end", bpmnProcessId="empty", variables='{"a":1,"b":"ä€𝄞","c":null,"d":[1.5,true],"e":{"f":{}}}')
     yield _with_result("some variables", fetch=["a", "missing"], bpmnProcessId="empty", variables='{"a":1,"b":2}')
     yield _with_result("large numbers", bpmnProcessId="empty", variables='{"a":9223372036854775807,"b":-9223372036854775808,"c":1e300}')

@@ -8,10 +8,11 @@ import pytest
 
 from camunda_workers.client import Client
 from camunda_workers.engine.embedded.engine import EmbeddedEngine
-from camunda_workers.errors import ConfigurationError, UnknownName
+from camunda_workers.errors import ConfigurationError
 from camunda_workers.settings import Settings
 from camunda_workers.testing import CamundaTest, ExpectationFailed, expect
 from camunda_workers.testing.cluster import ClusterGround
+from camunda_workers.testing.failures import UnknownName
 from tests.testing.processes import CALLS, ORDER, RATING, ROUTES
 
 

@@ -135,3 +135,24 @@ def test_the_systems_clock() -> None:
     assert isinstance(clock, Clock)
     assert clock.now().tzinfo is UTC
     assert abs((datetime.now(UTC) - clock.now()).total_seconds()) < 5
+
+
+def test_a_cluster_in_saas_is_known_by_its_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAMUNDA_CLUSTER_ID", "11111111-2222-3333-4444-555555555555")
+    monkeypatch.setenv("CAMUNDA_CLUSTER_REGION", "jfk-1")
+    monkeypatch.setenv("CAMUNDA_CLIENT_ID", "me")
+    monkeypatch.setenv("CAMUNDA_CLIENT_SECRET", "secret")
+    settings = Settings()
+    assert settings.grpc_address == "grpcs://11111111-2222-3333-4444-555555555555.jfk-1.zeebe.camunda.io:443"
+    assert settings.rest_address == "https://jfk-1.zeebe.camunda.io/11111111-2222-3333-4444-555555555555"
+    assert (settings.oauth_url, settings.token_audience) == ("https://login.cloud.camunda.io/oauth/token", "zeebe.camunda.io")
+    # What is said stays as it is said.
+    monkeypatch.setenv("ZEEBE_GRPC_ADDRESS", "127.0.0.1:1")
+    monkeypatch.setenv("CAMUNDA_TOKEN_AUDIENCE", "mine")
+    settings = Settings()
+    assert (settings.grpc_address, settings.token_audience) == ("127.0.0.1:1", "mine")
+
+
+def test_mutual_tls_needs_both_files() -> None:
+    with pytest.raises(ConfigurationError, match=r"CAMUNDA_MTLS_CERT_PATH and CAMUNDA_MTLS_KEY_PATH"):
+        Settings(client_certificate=Path("cert.pem"))

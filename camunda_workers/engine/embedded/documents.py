@@ -16,6 +16,9 @@ EMPTY = b"\x80"
 """The empty document."""
 
 
+MAX_DOCUMENT = 4 * 1024 * 1024 - 8192
+"""Bytes; what the engine takes in one command, less room for the rest of it."""
+
 _KINDS: dict[type, str] = {list: "ARRAY", str: "STRING", int: "INTEGER", float: "FLOAT", bool: "BOOLEAN"}
 """What the engine calls the kinds of a document."""
 
@@ -52,9 +55,12 @@ def pack_document(value: object, *, name: str = "variables") -> bytes:
         kind = _KINDS.get(type(value), type(value).__name__.upper())
         raise InvalidArgument(f"Property '{name}' is invalid: Expected document to be a root level object, but was '{kind}'")
     try:
-        return pack(cast(Mapping[str, Any], value))
+        packed = pack(cast(Mapping[str, Any], value))
     except (ValueError, OverflowError, TypeError, RecursionError) as error:
         raise InvalidArgument(f"Property '{name}' is invalid: {error}") from error
+    if len(packed) > MAX_DOCUMENT:
+        raise InvalidArgument(f"Property '{name}' is invalid: it is larger than the {MAX_DOCUMENT} bytes that the engine takes")
+    return packed
 
 
 def pack(value: object) -> bytes:

@@ -19,6 +19,9 @@ _logger = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 5.0
 
+_LAST_SECONDS = 5.0
+"""How long the end waits for an engine's own log."""
+
 _PAUSE_FACTOR = 4.0
 _LONGEST_PAUSE = 2.0
 """While the engine is busy its own event log is written a fifth of the time; what is missing is copied when a search asks or it is quiet."""
@@ -111,8 +114,11 @@ class LogFollower:
             if self._pump is not None:
                 try:
                     with self._unhurried.hurry() if self._unhurried is not None else nullcontext():
-                        await self._pump.catch_up()
+                        # Its own log goes on at the next start; somebody else's may be read before that.
+                        await asyncio.wait_for(self._pump.catch_up(), _LAST_SECONDS if self._unhurried is not None else None)
                     await self.exported()
+                except TimeoutError:
+                    _logger.info("the event log ends before the engine's; it goes on at the next start")
                 except ReadModelError as error:
                     _logger.warning("the event log could not be brought up to date at the end; it goes on at the next start: %s", error)
         self._pump = self._model = None

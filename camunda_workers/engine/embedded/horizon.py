@@ -6,19 +6,22 @@ jumps from one due time to the next by it, and "settled" means by it that nothin
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Mapping
+import struct
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from camunda_workers.engine.embedded.documents import unpack
-from camunda_workers.engine.embedded.java import jpype, zeebe
+from camunda_workers.engine.embedded.java import java_class, jpype
 from camunda_workers.engine.embedded.wiring import TIMEOUT_CHECK_MS
 
 MESSAGE_CHECK_MS = 60_000
 """How often the engine throws away messages past their time to live: until then their ids are taken."""
 
-_RELEVANT = {"JOB", "JOB_BATCH", "TIMER", "INCIDENT", "MESSAGE"}
+_AT_ONCE = 5000
+"""Records that are read with one call into Java (``java_side/…/Relevant.java``)."""
+
+_KEY = struct.Struct(">qi")
 _OVER = {"COMPLETED", "CANCELED", "ERROR_THROWN"}
 _BACK_TO_WORKERS = {"TIMED_OUT", "YIELDED", "RECURRED_AFTER_BACKOFF"}
 
@@ -122,29 +125,35 @@ class HorizonReader:
             self._reader.seekToNextEvent(jpype.JLong(self.position))
         else:
             self._reader.seekToFirstEvent()
-        self._metadata: Any = zeebe("protocol.impl.record.RecordMetadata")()
-        self._buffer: Any = jpype.JClass("org.agrona.concurrent.UnsafeBuffer")
+        self._events: Any = java_class("camunda_workers.Relevant")(self._reader)
 
     def catch_up(self, most: int | None = None) -> bool:
         """Read to the end of the log, or so many records; say whether there was anything new."""
-        reader, metadata = self._reader, self._metadata
         any_new = False
-        for _ in itertools.repeat(None) if most is None else range(most):
-            if not reader.hasNext():
-                break
-            any_new = True
-            event = reader.next()
-            event.readMetadata(metadata)
-            value_type = str(metadata.getValueType())
-            if value_type in _RELEVANT and str(metadata.getRecordType()) == "EVENT":
-                length = int(event.getValueLength())
-                target = jpype.JArray(jpype.JByte)(length)
-                event.getValueBuffer().getBytes(int(event.getValueOffset()), target)
-                value = unpack(bytes(memoryview(target).cast("B")))
-                self.horizon.apply(value_type, str(metadata.getIntent()), int(event.getKey()), value)
-            self.position = int(event.getPosition())
-        return any_new
+        while True:
+            limit = _AT_ONCE if most is None else most
+            found = bytes(memoryview(self._events.read(jpype.JInt(limit))).cast("B"))
+            count = int(self._events.count())
+            if count:
+                any_new = True
+                self.position = int(self._events.position())
+                for value_type, intent, key, value in _events(found):
+                    self.horizon.apply(value_type, intent, key, value)
+            if count < limit or most is not None:
+                return any_new
 
     def close(self) -> None:
         """Let go of the reader."""
         self._reader.close()
+
+
+def _events(found: bytes) -> Iterator[tuple[str, str, int, Mapping[str, Any]]]:
+    at = 0
+    while at < len(found):
+        names: list[str] = []
+        for _ in range(2):
+            names.append(found[at + 1 : at + 1 + found[at]].decode())
+            at += 1 + found[at]
+        key, length = _KEY.unpack_from(found, at)
+        at += _KEY.size + length
+        yield names[0], names[1], key, unpack(found[at - length : at])

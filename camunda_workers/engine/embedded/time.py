@@ -13,7 +13,7 @@ from camunda_workers.engine.embedded.records import LogRecords
 from camunda_workers.engine.embedded.wiring import TIMER_RESOLUTION_MS
 from camunda_workers.errors import DeadlineExceeded, EngineFailure, InvalidArgument
 
-_AT_ONCE = 200
+_AT_ONCE = 1000
 """Records that are read at once while others may be waiting for the event loop: a few milliseconds."""
 
 

@@ -75,6 +75,14 @@ def wire(home: Home, *, response_writer: Any, job_streamer: Any) -> tuple[Wired,
     builder = zeebe("scheduler.ActorScheduler").newActorScheduler().setActorClock(clock).setIdleStrategySupplier(idling)
     scheduler = builder.setCpuBoundActorThreadCount(1).setIoBoundActorThreadCount(1).build()
     scheduler.start()
+    try:
+        return _wire(home, clock, scheduler, response_writer, job_streamer)
+    except BaseException:
+        scheduler.stop()  # its threads would keep the process from ending
+        raise
+
+
+def _wire(home: Home, clock: Any, scheduler: Any, response_writer: Any, job_streamer: Any) -> tuple[Wired, Any]:
     meters = java_class("io.micrometer.core.instrument.simple.SimpleMeterRegistry")()
     log_builder = zeebe("logstreams.log.LogStream").builder().withPartitionId(PARTITION).withClock(clock).withMeterRegistry(meters)
     log = log_builder.withLogStorage(home.log_storage).build()

@@ -15,12 +15,13 @@ from sqlalchemy import Connection, func, select, text
 
 from camunda_workers.errors import ReadModelError
 from camunda_workers.events.chain.checkpoint import Checkpoint, Head, open_checkpoint
+from camunda_workers.events.chain.hashing import SIZE, leaf_hash
 from camunda_workers.events.chain.merkle import TILE_WIDTH, tree_root
 from camunda_workers.events.chain.nodes import raw, stored_tree
 from camunda_workers.events.chain.note import Verifier
 from camunda_workers.events.chain.scan import Findings, Problem, Range, scan, scan_connection, scan_file
 from camunda_workers.events.chain.tree import read_chains
-from camunda_workers.events.schema import ENTRY_COLUMNS, IS_ERASURE, checkpoints, payloads, records, state, tiles
+from camunda_workers.events.schema import ENTRY, ENTRY_COLUMNS, IS_ERASURE, checkpoints, payloads, records, state, tiles
 from camunda_workers.events.writing import read_heads
 
 if TYPE_CHECKING:
@@ -153,6 +154,8 @@ def _kept(connection: Connection, verifiers: Collection[Verifier], trusted: Sequ
         before = max((one.size for one in signed if one.size < checkpoint.size), default=0)
         if problem := _disagrees(checkpoint, size, subtree, before):
             problems.append(problem)
+    if row.archived_to:
+        problems += _stayed(connection, int(row.archived_to))
     erased: set[int] = set()
     for line in connection.scalars(select(records.c.json).where(text(IS_ERASURE), records.c.partition == 0)):
         for first, until in json.loads(line)["value"].get("records", ()):
@@ -160,6 +163,19 @@ def _kept(connection: Connection, verifiers: Collection[Verifier], trusted: Sequ
     return _Kept(
         size, int(row.archived_to), last or 0, read_heads(connection), signed, tree_root(size, subtree), frozenset(erased), problems
     )
+
+
+def _stayed(connection: Connection, archived: int) -> list[Problem]:
+    """Records that stayed when those around them were archived: each is held against its own hash."""
+    problems: list[Problem] = []
+    for row in connection.execute(select(records).where(records.c.seq < archived).order_by(records.c.seq)):
+        entry = entry_bytes(tuple(row)[ENTRY], row.json)
+        kept = connection.scalar(select(tiles.c.hashes).where(tiles.c.level == 0, tiles.c.number == row.seq // TILE_WIDTH))
+        at = row.seq % TILE_WIDTH * SIZE
+        if raw(kept)[at : at + SIZE] != leaf_hash(entry):
+            where = f"record {row.seq} (partition {row.partition}, position {row.position})"
+            problems.append(Problem(row.seq, f"{where} is not what was written", row.partition, row.position))
+    return problems
 
 
 def _disagrees(checkpoint: Checkpoint, size: int, subtree: Any, agreed: int) -> Problem | None:

@@ -16,7 +16,7 @@ from camunda_workers.events.chain import offline
 from camunda_workers.events.chain.hashing import to_text
 from camunda_workers.events.chain.verify import entry_bytes
 from camunda_workers.events.reading import contents
-from camunda_workers.events.schema import ENTRY_COLUMNS, records, state
+from camunda_workers.events.schema import ENTRY, records, state
 
 if TYPE_CHECKING:
     from camunda_workers.events.log import EventLog
@@ -40,7 +40,7 @@ def zip_entry(name: str) -> zipfile.ZipInfo:
 
 def record_line(row: Any, parts: Sequence[tuple[bytes, str]], proof: Sequence[bytes] | None) -> str:
     """A record as a line of an export."""
-    entry = entry_bytes([row._mapping[records.c[name]] for name in ENTRY_COLUMNS], row.json).decode()
+    entry = entry_bytes(tuple(row)[ENTRY], row.json).decode()
     line: dict[str, Any] = {"seq": row.seq, "entry": entry}
     if parts:
         line["contents"] = [[base64.b64encode(salt).decode(), body] for salt, body in parts]

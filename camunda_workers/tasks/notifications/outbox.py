@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from camunda_workers.tasks.store.database import StoreDatabase
+from camunda_workers.tasks.store.database import StoreDatabase, inserted
 from camunda_workers.tasks.store.tables import notices
 from camunda_workers.tasks.store.times import millis, moment
 
@@ -62,15 +62,7 @@ class Outbox:
             "tries": 0,
             "error": "",
         }
-        same = (notices.c.once == notice.once, notices.c.recipient == notice.recipient, notices.c.channel == notice.channel)
-
-        def write(connection: Connection) -> bool:
-            if connection.scalar(select(notices.c.id).where(*same)) is not None:
-                return False
-            connection.execute(insert(notices).values(values))
-            return True
-
-        return await self._database.run(write)
+        return await self._database.run(lambda connection: inserted(connection, insert(notices).values(values)))
 
     async def take(self, now: datetime, limit: int = 100) -> list[Notice]:
         """News whose time has come. Whoever takes it has two minutes to send it before somebody else may."""

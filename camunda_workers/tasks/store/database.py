@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, create_engine, event
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, Insert, create_engine, event
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from camunda_workers.errors import MissingExtra, ReadModelError
@@ -30,7 +30,7 @@ class StoreDatabase:
     Unlike the event log, what is in here is nowhere else: a transaction is on the disk before the caller hears of it.
 
     Args:
-        where: a file, ``":memory:"``, or a URL such as ``postgresql+psycopg://host/name``.
+        where: a file, ``":memory:"``, or a URL such as ``postgresql://host/name``.
     """
 
     def __init__(self, where: Path | str) -> None:
@@ -46,7 +46,8 @@ class StoreDatabase:
             url, threads = f"sqlite:///{text}", 1
             options = {"connect_args": {"check_same_thread": False, "timeout": _BUSY}}
         else:
-            url, threads = text, _THREADS
+            # The driver that the extra brings, unless another one is named.
+            url, threads = text.replace("postgresql://", "postgresql+psycopg://", 1), _THREADS
             options = {"pool_size": _THREADS, "pool_pre_ping": True}
         try:
             self._engine = create_engine(url, **options)
@@ -82,6 +83,16 @@ class StoreDatabase:
         """Finish what was begun and let go of the database."""
         await asyncio.to_thread(self._threads.shutdown)
         self._engine.dispose()
+
+
+def inserted(connection: Connection, statement: Insert) -> bool:
+    """Insert a row; ``False`` when another transaction was faster with the same key."""
+    try:
+        with connection.begin_nested():
+            connection.execute(statement)
+    except IntegrityError:
+        return False
+    return True
 
 
 def _prepare(connection: Any, _record: Any) -> None:

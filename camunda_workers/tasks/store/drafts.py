@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from camunda_workers.tasks.errors import Outdated
-from camunda_workers.tasks.store.database import StoreDatabase
+from camunda_workers.tasks.store.database import StoreDatabase, inserted
 from camunda_workers.tasks.store.tables import drafts
 from camunda_workers.tasks.store.times import millis, moment
 
@@ -59,15 +59,16 @@ class Drafts:
         mine = (drafts.c.task_key == task_key, drafts.c.person == person)
 
         def write(connection: Connection) -> int:
-            have = connection.scalar(select(drafts.c.revision).where(*mine).with_for_update()) or 0
-            if revision is not None and revision != have:
-                raise Outdated(task_key, have)
-            values = {"variables": dict(variables), "revision": have + 1, "saved_at": millis(now)}
-            if have:
-                connection.execute(update(drafts).where(*mine).values(values))
-            else:
-                connection.execute(insert(drafts).values(task_key=task_key, person=person, **values))
-            return have + 1
+            while True:
+                have = connection.scalar(select(drafts.c.revision).where(*mine).with_for_update()) or 0
+                if revision is not None and revision != have:
+                    raise Outdated(task_key, have)
+                values = {"variables": dict(variables), "revision": have + 1, "saved_at": millis(now)}
+                if have:
+                    connection.execute(update(drafts).where(*mine).values(values))
+                elif not inserted(connection, insert(drafts).values(task_key=task_key, person=person, **values)):
+                    continue  # another tab was faster with the very first one: look again
+                return have + 1
 
         return await self._database.run(write)
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, update
 
 from camunda_workers.tasks.duties.facts import Vote
 from camunda_workers.tasks.duties.sink import Fact
-from camunda_workers.tasks.store.database import StoreDatabase
+from camunda_workers.tasks.store.database import StoreDatabase, inserted
 from camunda_workers.tasks.store.tables import facts, heartbeats, votes
 from camunda_workers.tasks.store.times import millis, moment
 
@@ -45,8 +45,8 @@ class Ledger:
         }
 
         def write(connection: Connection) -> None:
-            connection.execute(delete(votes).where(*mine))
-            connection.execute(insert(votes).values(values))
+            if not inserted(connection, insert(votes).values(values)):
+                connection.execute(update(votes).where(*mine).values(values))
 
         await self._database.run(write)
 
@@ -84,8 +84,8 @@ class Ledger:
         mine = (heartbeats.c.job_type == job_type, heartbeats.c.worker == worker)
 
         def write(connection: Connection) -> None:
-            connection.execute(delete(heartbeats).where(*mine))
-            connection.execute(insert(heartbeats).values(job_type=job_type, worker=worker, seen_at=millis(now)))
+            if not inserted(connection, insert(heartbeats).values(job_type=job_type, worker=worker, seen_at=millis(now))):
+                connection.execute(update(heartbeats).where(*mine).values(seen_at=millis(now)))
 
         await self._database.run(write)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import grpc
 import grpc.aio
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from camunda_workers.client.stub import METHODS, SERVICE
@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 _OPTIONS = [
     ("grpc.so_reuseport", 0),  # a taken port is an error, not a second listener
     ("grpc.max_send_message_length", -1),
-    ("grpc.max_receive_message_length", 5 * 1024 * 1024),  # the engine's own limit is 4 MB a command
+    ("grpc.max_receive_message_length", 4 * 1024 * 1024),  # as the real gateway: the engine's own limit is 4 MB a command
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
 ]
@@ -72,8 +72,24 @@ async def start_gateway(bridge: Bridge, dispatch: JobDispatch, port: int) -> tup
     return server, bound
 
 
+async def _read(request: type[Message], context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+    """Return a call's one message.
+
+    Every call is served as a stream of requests, which is the same on the wire: of a unary one that ends without a message grpc's server
+    never says anything to the caller, and bytes that are no message it calls an unknown error.
+    """
+    raw: Any = await context.read()
+    if raw is grpc.aio.EOF:
+        await context.abort(grpc.StatusCode.INTERNAL, "Half-closed without a request")
+    try:
+        return request.FromString(raw)
+    except DecodeError:
+        await context.abort(grpc.StatusCode.INTERNAL, "Invalid protobuf byte sequence")
+
+
 def _unary(call: Callable[[Any], Awaitable[Message]], request: type[Message], response: type[Message]) -> grpc.RpcMethodHandler[Any, Any]:
-    async def handle(message: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
+    async def handle(_: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
+        message = await _read(request, context)
         try:
             return await call(message)
         except EngineError as error:
@@ -83,14 +99,14 @@ def _unary(call: Callable[[Any], Awaitable[Message]], request: type[Message], re
             await context.abort(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}")
         raise AssertionError  # abort always raises
 
-    return grpc.unary_unary_rpc_method_handler(handle, request.FromString, response.SerializeToString)
+    return grpc.stream_unary_rpc_method_handler(handle, None, response.SerializeToString)
 
 
 def _streaming(
     call: Callable[[Any], AsyncIterator[Message]], request: type[Message], response: type[Message]
 ) -> grpc.RpcMethodHandler[Any, Any]:
-    async def handle(message: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
-        answers = call(message)
+    async def handle(_: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        answers = call(await _read(request, context))
         try:
             async for answer in answers:
                 try:
@@ -103,4 +119,4 @@ def _streaming(
         finally:
             await answers.aclose()  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
 
-    return grpc.unary_stream_rpc_method_handler(handle, request.FromString, response.SerializeToString)
+    return grpc.stream_stream_rpc_method_handler(handle, None, response.SerializeToString)

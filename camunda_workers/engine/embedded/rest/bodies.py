@@ -20,8 +20,8 @@ from camunda_workers.engine.embedded.documents import pack_document
 from camunda_workers.engine.embedded.rest.problem import BadRequest, TooLarge, UnsupportedMediaType
 from camunda_workers.errors import InvalidArgument
 
-MAX_BODY = 5 * 1024 * 1024
-"""Bytes; the engine's own limit is 4 MB a command."""
+MAX_BODY = 4 * 1024 * 1024 - 8192
+"""Bytes; the engine's own limit is 4 MB a command, with everything around it."""
 
 _MOMENT = re.compile(r"(?P<moment>\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))(\[[\w/+-]+\])?", re.ASCII)
 """RFC 3339; seconds may be left out and a zone's name added, for Java reads both."""

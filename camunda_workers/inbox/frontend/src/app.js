@@ -28,7 +28,11 @@ const csrf = () => document.querySelector('meta[name="csrf-token"]')?.content ??
 document.addEventListener("htmx:configRequest", (event) => {
   event.detail.headers["X-CSRF-Token"] = csrf();
 });
+let chosen = [];
 document.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.detail.target.id === "list") {
+    chosen = [...document.querySelectorAll("#list [name=keys]:checked")].map((box) => box.id);
+  }
   // A session that ended answers with the sign-in page: it belongs into the whole window, not into a column.
   const to = event.detail.xhr.getResponseHeader("X-Sign-In");
   if (to) {
@@ -49,6 +53,15 @@ export function say(text) {
 function settled(element) {
   localTimes(document);
   startIslands(document, csrf, say);
+  if (element.id === "list" || element.closest?.("#list")) {
+    // The list was read again; what somebody had ticked stays ticked.
+    for (const id of chosen) {
+      const box = document.getElementById(id);
+      if (box && !box.checked) box.click();
+    }
+    chosen = [];
+    markCurrent();
+  }
   const pane = document.getElementById("main");
   if (element === pane) {
     document.body.classList.toggle("has-task", pane.querySelector("[data-task]") !== null);

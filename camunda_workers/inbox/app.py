@@ -1,0 +1,81 @@
+"""The inbox as an ASGI application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import structlog
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from camunda_workers.errors import CamundaWorkersError
+from camunda_workers.inbox.guard import Guard
+from camunda_workers.inbox.pages import actions, cases, entry, tasks
+from camunda_workers.inbox.parts import Parts
+from camunda_workers.inbox.refusals import said
+from camunda_workers.inbox.site import Site, is_part, site_of
+
+_log = structlog.get_logger("camunda_workers.inbox")
+
+
+def create_inbox(parts: Parts) -> Starlette:
+    """Put the inbox together.
+
+    Args:
+        parts: everything it uses, open for as long as it runs.
+    """
+    site = Site(parts)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncGenerator[None]:
+        async with site.changes.following():
+            yield
+
+    app = Starlette(
+        routes=[
+            Route("/", tasks.home),
+            Route("/tasks", tasks.tasks),
+            Route("/tasks/claim", actions.claim_several, methods=["POST"]),
+            Route("/tasks/{key:int}", tasks.task),
+            Route("/tasks/{key:int}/head", tasks.head),
+            Route("/tasks/{key:int}/claim", actions.claim, methods=["POST"]),
+            Route("/tasks/{key:int}/unclaim", actions.unclaim, methods=["POST"]),
+            Route("/tasks/{key:int}/complete", actions.complete, methods=["POST"]),
+            Route("/tasks/{key:int}/complete-plain", actions.complete_plain, methods=["POST"]),
+            Route("/tasks/{key:int}/draft", actions.draft, methods=["POST"]),
+            Route("/tasks/{key:int}/comments", actions.comment, methods=["POST"]),
+            Route("/tasks/{key:int}/advice", actions.judge, methods=["POST"]),
+            Route("/list", tasks.rows),
+            Route("/cases", cases.find),
+            Route("/cases/{business_id}", cases.case),
+            Route("/incidents", cases.incidents),
+            Route("/incidents/{key:int}/retry", cases.retry, methods=["POST"]),
+            Route("/live", entry.live),
+            Route("/language/{code}", entry.language, methods=["POST"]),
+            Route("/sign-in", entry.sign_in_page),
+            Route("/sign-in", entry.sign_in, methods=["POST"]),
+            Route("/sign-out", entry.sign_out, methods=["POST"]),
+            Route("/static/{build}/{name}", entry.static),
+            Route("/healthz", entry.healthz),
+        ],
+        middleware=[Middleware(Guard, sessions=site.sessions, secure=parts.secure), Middleware(GZipMiddleware, minimum_size=1024)],
+        exception_handlers={CamundaWorkersError: _refused},
+        lifespan=lifespan,
+    )
+    app.state.site = site
+    return app
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    """What no page has an answer for itself: an engine that is away, above all."""
+    site = site_of(request)
+    assert isinstance(error, CamundaWorkersError)
+    note = await said(site, site.reader(request), error)
+    if note.status >= 500:
+        _log.warning("inbox.failed", path=request.url.path, error=str(error))
+    return site.render(request, "parts/refused.html" if is_part(request) else "refused.html", status=note.status, said=note)

@@ -1,0 +1,121 @@
+"""What pages read: lists of tasks, one task with its case, a case, incidents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from camunda_workers.client import UserTask
+from camunda_workers.errors import NotFound
+from camunda_workers.events.projections.definitions import resource_of
+from camunda_workers.events.statistics import flows_taken, instance_elements
+from camunda_workers.events.story import CaseStory, case_story
+from camunda_workers.events.story.tell import instances_story
+from camunda_workers.inbox.site import Reader, Site
+from camunda_workers.inbox.views.look import MOST, SORTS, Look
+from camunda_workers.inbox.views.rows import TaskRow, by_instance, names_needed, rows
+
+COUNTED = 100
+"""Up to here tasks are counted; more is "99+"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A list of tasks.
+
+    Attributes:
+        has_more: whether there are further ones.
+        elements: what can be filtered by: element id to name.
+        counts: how many are mine, and how many wait in my queues.
+    """
+
+    look: Look
+    rows: Sequence[TaskRow]
+    has_more: bool
+    elements: Mapping[str, str]
+    counts: Mapping[str, str]
+
+
+async def listed(site: Site, reader: Reader, look: Look) -> Listed:
+    """The tasks somebody looks at."""
+    tasks, caller = site.parts.tasks, reader.person.caller
+    limit = MOST if look.q else look.limit + 1
+    found = await tasks.list(caller, look.scope, filter=look.filter(reader.now), sort=SORTS[look.sort], limit=limit)
+    mine = await tasks.list(caller, "mine", limit=COUNTED)
+    team = await tasks.list(caller, "team", limit=COUNTED)
+    seen = await _for_titles(site, found)
+    shown = rows(found, seen, site.parts.section.processes, caller, reader.now, reader.say)
+    if look.q:
+        shown = [one for one in shown if one.matches(look.q)]
+    known = {task.element_id: task.name or task.element_id for task in (*mine, *team, *found)}
+    counts = {"mine": _count(len(mine)), "team": _count(len(team))}
+    elements = dict(sorted(known.items(), key=lambda one: one[1]))
+    return Listed(look, shown[: look.limit], len(shown) > look.limit, elements, counts)
+
+
+def _count(number: int) -> str:
+    return str(number) if number < COUNTED else f"{COUNTED - 1}+"
+
+
+async def _for_titles(site: Site, found: Sequence[UserTask]) -> dict[int, dict[str, Any]]:
+    names = names_needed(site.parts.section.processes)
+    instances = sorted({task.process_instance_key for task in found if task.process_instance_key})
+    if not names or not instances:
+        return {}
+    filter: dict[str, object] = {"scopeKey": {"$in": instances}, "name": {"$in": names}}
+    page = {"from": 0, "limit": len(instances) * len(names)}
+    return by_instance(await site.parts.client.search_variables(filter, page=page, truncate=False))
+
+
+async def story_of(site: Site, business_id: str | None, process_instance_key: int | None) -> CaseStory:
+    """What happened in a task's case."""
+    now = site.parts.clock.now()
+    await site.parts.model()
+    if business_id:
+        return await case_story(site.parts.log, business_id, now=now)
+    return await instances_story(site.parts.log, [process_instance_key or 0], now=now)
+
+
+async def diagram_of(site: Site, definition_key: int, instance_key: int, here: str = "") -> dict[str, Any]:
+    """A diagram and what happened in it.
+
+    Raises:
+        NotFound: the log does not have the definition.
+    """
+    model = await site.parts.model()
+    definitions = await site.parts.log.process_definitions([definition_key])
+    if not definitions:
+        raise NotFound(f"the event log has no process definition {definition_key}")
+    states = await model.query(lambda connection: instance_elements(connection, instance_key))
+    flows = await model.query(lambda connection: flows_taken(connection, instance_key))
+    return {
+        "xml": resource_of(definitions[-1].value).decode("utf-8"),
+        "elements": {one["elementId"]: {name: one[name] for name in ("active", "completed", "incidents")} for one in states},
+        "flows": sorted({one["elementId"] for one in flows}),
+        "here": here,
+    }
+
+
+async def tasks_of_case(site: Site, reader: Reader, business_id: str) -> list[UserTask]:
+    """The user tasks of a case, for somebody who has a part in it.
+
+    Raises:
+        NotFound: there is no such case, or nobody may know that there is.
+    """
+    instances = await site.parts.log.instances_of(business_id)
+    filter: dict[str, object] = {"processInstanceKey": {"$in": sorted(instances)}}
+    found = list(await site.parts.client.search_user_tasks(filter, "creation_date", {"from": 0, "limit": COUNTED})) if instances else []
+    person = reader.person
+    if person.tenants is not None:
+        found = [task for task in found if task.tenant_id in person.tenants]
+    if not instances or not (site.is_operator(person) or any(_has_part(reader, task) for task in found)):
+        raise NotFound(f"there is no case '{business_id}'")
+    return found
+
+
+def _has_part(reader: Reader, task: UserTask) -> bool:
+    caller = reader.person.caller
+    return (
+        caller.is_(task.assignee) or any(map(caller.is_, task.candidate_users)) or bool(reader.person.groups & set(task.candidate_groups))
+    )

@@ -1,0 +1,125 @@
+"""Sessions: who is signed in. Kept on the server; the browser has a random token, of which only a hash is kept here."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from camunda_workers.inbox.users import Person
+
+COOKIE: Final = "inbox_session"
+BEFORE: Final = "inbox_before"
+"""The cookie that ties the sign-in form to the browser it was sent to."""
+
+IDLE: Final = 60 * 60.0
+LONGEST: Final = 12 * 60 * 60.0
+MOST: Final = 10_000
+
+
+@dataclass
+class Session:
+    """Somebody's browser.
+
+    Attributes:
+        csrf: what every change must carry.
+        notice: what to say on the next page, once.
+    """
+
+    person: Person
+    csrf: str
+    begun: float
+    seen: float
+    notice: tuple[str, str] | None = None
+
+
+@dataclass
+class Sessions:
+    """All sessions of this process.
+
+    Attributes:
+        now: monotonic seconds.
+    """
+
+    now: Callable[[], float] = time.monotonic
+    _open: OrderedDict[str, Session] = field(default_factory=OrderedDict[str, Session])
+    _key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+
+    def begin(self, person: Person) -> tuple[str, Session]:
+        """A new session and its token: never one that the browser had before it signed in."""
+        token, now = secrets.token_urlsafe(32), self.now()
+        session = self._open[_hash(token)] = Session(person, secrets.token_urlsafe(32), now, now)
+        while len(self._open) > MOST:
+            self._open.popitem(last=False)
+        return token, session
+
+    def get(self, token: str | None, *, looks: bool = True) -> Session | None:
+        """The session of a token, unless it was idle or open for too long.
+
+        Args:
+            token: the cookie's.
+            looks: whether a person does something; a stream that stays open is no sign of one.
+        """
+        session = self._open.get(_hash(token)) if token else None
+        if session is None or token is None:
+            return None
+        now = self.now()
+        if now - session.seen > IDLE or now - session.begun > LONGEST:
+            self.end(token)
+            return None
+        if looks:
+            session.seen = now
+        return session
+
+    def end(self, token: str | None) -> None:
+        """Sign out."""
+        if token:
+            self._open.pop(_hash(token), None)
+
+    def before(self, nonce: str) -> str:
+        """The token of a sign-in form for the browser with this cookie."""
+        return hmac.new(self._key, nonce.encode(), hashlib.sha256).hexdigest()
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+@dataclass
+class Attempts:
+    """How often something may be tried: a bucket that fills again.
+
+    Attributes:
+        burst: how many at once.
+        each: seconds until one more is allowed.
+        now: monotonic seconds.
+    """
+
+    burst: int = 5
+    each: float = 12.0
+    now: Callable[[], float] = time.monotonic
+    _left: OrderedDict[str, tuple[float, float]] = field(default_factory=OrderedDict[str, tuple[float, float]])
+
+    def take(self, *names: str) -> float:
+        """Use one attempt of each name; the seconds to wait when one has none left."""
+        now, wait = self.now(), 0.0
+        for name in names:
+            left, at = self._left.get(name, (float(self.burst), now))
+            left = min(float(self.burst), left + (now - at) / self.each)
+            if left < 1:
+                wait = max(wait, (1 - left) * self.each)
+            self._left[name] = (max(left - 1, 0.0) if left >= 1 else left, now)
+            self._left.move_to_end(name)
+        while len(self._left) > MOST:
+            self._left.popitem(last=False)
+        return wait
+
+    def forget(self, *names: str) -> None:
+        """Somebody has shown who they are."""
+        for name in names:
+            self._left.pop(name, None)

@@ -1,0 +1,119 @@
+"""What all pages share: the parts, the words, the templates, and who is looking."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from importlib.resources import files
+from typing import Any, Final, cast
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from camunda_workers.inbox.live import Changes
+from camunda_workers.inbox.parts import Parts
+from camunda_workers.inbox.sessions import Attempts, Session, Sessions
+from camunda_workers.inbox.users import Person
+from camunda_workers.inbox.views.times import Say, ago, span
+from camunda_workers.inbox.words import Words
+from camunda_workers.tasks.duties.identity import folded
+
+STATIC: Final = files("camunda_workers.inbox") / "static"
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Who looks at a page, and in which language."""
+
+    person: Person
+    session: Session
+    language: str
+    say: Say
+    now: datetime
+
+
+class Site:
+    """The inbox of one process.
+
+    Args:
+        parts: see there.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.words = Words(parts.locale)
+        self.sessions = Sessions()
+        self.attempts = Attempts()
+        self.changes = Changes(parts.log)
+        self.manifest: Mapping[str, Any] = json.loads((STATIC / "manifest.json").read_text(encoding="utf-8"))
+        self.build = str(self.manifest["sources"])[:12]
+        self._templates = Environment(
+            loader=PackageLoader("camunda_workers.inbox", "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._templates.globals["static"] = lambda name: f"/static/{self.build}/{name}"  # pyright: ignore[reportArgumentType]
+
+    def language(self, request: Request) -> str:
+        """The language for a request."""
+        return self.words.choose(request.cookies.get("inbox_language"), request.headers.get("accept-language", ""))
+
+    def reader(self, request: Request) -> Reader:
+        """Who asks; only behind the guard."""
+        session = cast("Session", request.state.session)
+        language = self.language(request)
+        return Reader(session.person, session, language, partial(self.words.say, language), self.parts.clock.now())
+
+    def is_operator(self, person: Person) -> bool:
+        """Whether somebody sees every case and its incidents."""
+        section, duties = self.parts.section, self.parts.tasks.desk.section
+        return bool(person.groups & {*section.operators, *duties.supervisors})
+
+    def render(
+        self, request: Request, template: str, *, status: int = 200, headers: Mapping[str, str] | None = None, **values: Any
+    ) -> Response:
+        """A page, or a part of one."""
+        return HTMLResponse(self.text(request, template, **values), status, headers)
+
+    def text(self, request: Request, template: str, **values: Any) -> str:
+        """A template's text."""
+        language = self.language(request)
+        say = partial(self.words.say, language)
+        now = self.parts.clock.now()
+        session = cast("Session | None", getattr(request.state, "session", None))
+        theme = request.cookies.get("inbox_theme", "")
+        return self._templates.get_template(template).render(
+            t=say,
+            has_text=self.words.has,
+            language=language,
+            languages=self.words.languages,
+            theme=theme if theme in ("light", "dark") else "",
+            session=session,
+            person=session.person if session else None,
+            is_operator=self.is_operator(session.person) if session else False,
+            project=self.parts.name,
+            now=now,
+            ago=lambda at: ago(at, now, say),  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+            span=lambda length: span(length, say),  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+            name_of=self.parts.users.name_of,
+            same=lambda one, other: folded(one or "") == folded(other or ""),  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+            path=request.url.path,
+            **values,
+        )
+
+
+def site_of(request: Request) -> Site:
+    """The site a request came to."""
+    return cast("Site", request.app.state.site)
+
+
+def is_part(request: Request) -> bool:
+    """Whether htmx asks for a part of a page, and not for a whole one again."""
+    return request.headers.get("hx-request") == "true" and request.headers.get("hx-history-restore-request") != "true"

@@ -1,0 +1,76 @@
+"""Which tasks somebody looks at: scope, filters, order and search, as they stand in the address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final, Literal, Self, cast
+from urllib.parse import urlencode
+
+from camunda_workers.tasks.work import Scope
+
+Sort = Literal["due", "priority", "newest", "oldest"]
+SCOPES: Final[tuple[Scope, ...]] = ("mine", "team", "all")
+SORTS: Final[Mapping[Sort, tuple[str, ...]]] = {
+    "due": ("due_date", "-priority", "creation_date"),
+    "priority": ("-priority", "due_date"),
+    "newest": ("-creation_date",),
+    "oldest": ("creation_date",),
+}
+DUES: Final = ("", "overdue", "none")
+PAGE: Final = 50
+MOST: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the list shows.
+
+    Attributes:
+        element: only tasks of this element.
+        limit: how many at most.
+    """
+
+    scope: Scope = "mine"
+    sort: Sort = "due"
+    element: str = ""
+    due: str = ""
+    q: str = ""
+    limit: int = PAGE
+
+    @classmethod
+    def of(cls, given: Mapping[str, str]) -> Self:
+        """Read it from an address; what makes no sense is left out."""
+        scope, sort, limit = given.get("scope"), given.get("sort"), given.get("limit", "")
+        return cls(
+            scope=cast("Scope", scope) if scope in SCOPES else "mine",
+            sort=cast("Sort", sort) if sort in SORTS else "due",
+            element=given.get("element", "")[:200],
+            due=due if (due := given.get("due", "")) in DUES else "",
+            q=given.get("q", "").strip()[:200],
+            limit=min(int(limit), MOST) if limit.isdecimal() and int(limit) > 0 else PAGE,
+        )
+
+    def query(self, **changes: Any) -> str:
+        """The address's part behind the question mark; only what is not as always."""
+        look, usual = replace(self, **changes), type(self)()
+        values = {name: getattr(look, name) for name in ("scope", "sort", "element", "due", "q", "limit")}
+        said = {name: value for name, value in values.items() if value != getattr(usual, name)}
+        return f"?{urlencode(said)}" if said else ""
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether something keeps tasks out of the list."""
+        return bool(self.element or self.due or self.q)
+
+    def filter(self, now: datetime) -> dict[str, object]:
+        """As the task service's filter; the search is done on what is found."""
+        found: dict[str, object] = {}
+        if self.element:
+            found["element_id"] = self.element
+        if self.due == "overdue":
+            found["due_date"] = {"$lt": now}
+        elif self.due == "none":
+            found["due_date"] = {"$exists": False}
+        return found

@@ -1,0 +1,94 @@
+"""The rows of a list of tasks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from camunda_workers.client import UserTask
+from camunda_workers.client.models import VariableItem
+from camunda_workers.inbox.views.glance import MISSING, at_path, in_words, number
+from camunda_workers.inbox.views.times import Due, Say, due
+from camunda_workers.project import InboxProcess
+from camunda_workers.tasks import Caller
+from camunda_workers.tasks.access import business_of
+
+URGENT = 75
+"""From this priority on a task is marked (Tasklist's "high" and above)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    """A task in a list."""
+
+    key: int
+    name: str
+    process: str
+    element_id: str
+    business_id: str | None
+    title: str
+    amount: str
+    due: Due | None
+    assignee: str | None
+    is_mine: bool
+    groups: Sequence[str]
+    is_urgent: bool
+
+    def matches(self, q: str) -> bool:
+        """Whether every word of a search is in what the row shows."""
+        text = " ".join((self.name, self.process, self.business_id or "", self.title, self.assignee or "", *self.groups, str(self.key)))
+        return all(word in text.casefold() for word in q.casefold().split())
+
+
+def rows(
+    tasks: Iterable[UserTask],
+    variables: Mapping[int, Mapping[str, Any]],
+    processes: Mapping[str, InboxProcess],
+    caller: Caller,
+    now: datetime,
+    say: Say,
+) -> list[TaskRow]:
+    """Tasks as rows; ``variables`` by process instance, those that titles and amounts need."""
+    result: list[TaskRow] = []
+    for task in tasks:
+        process = processes.get(task.process_definition_id, InboxProcess())
+        seen = variables.get(task.process_instance_key or 0, {})
+        title = at_path(seen, process.title) if process.title else MISSING
+        amount = at_path(seen, process.amount) if process.amount else MISSING
+        result.append(
+            TaskRow(
+                key=task.user_task_key,
+                name=task.name or task.element_id,
+                process=task.process_name or task.process_definition_id,
+                element_id=task.element_id,
+                business_id=business_of(task),
+                title=in_words(title, say) if title is not MISSING else "",
+                amount=number(amount, say) if isinstance(amount, int | float) else "",
+                due=due(task.due_date, now, say),
+                assignee=task.assignee,
+                is_mine=caller.is_(task.assignee),
+                groups=task.candidate_groups,
+                is_urgent=task.priority >= URGENT,
+            )
+        )
+    return result
+
+
+def names_needed(processes: Mapping[str, InboxProcess]) -> list[str]:
+    """The variables in which titles and amounts are."""
+    paths = [path for one in processes.values() for path in (one.title, one.amount) if path]
+    return sorted({path.split(".")[0] for path in paths})
+
+
+def by_instance(items: Iterable[VariableItem]) -> dict[int, dict[str, Any]]:
+    """Found variables by their scope."""
+    result: dict[int, dict[str, Any]] = {}
+    for item in items:
+        try:
+            result.setdefault(item.scope_key or 0, {})[item.name] = json.loads(item.value)
+        except ValueError:
+            continue
+    return result
