@@ -74,13 +74,12 @@ def poll(
 
 
 async def _poll(every: float, once: bool, data_dir: Path | None, target: str | None) -> None:
-    from camunda_workers.client import Client
     from camunda_workers.events import ReadModel
-    from camunda_workers.events.sources.rest_poll import RestPoll, caller
+    from camunda_workers.events.sources.rest_poll import RestPoll, rest_caller
 
     stop = _stop_on_signals()
-    async with open_log(data_dir, target, create=True) as log, Client(settings=Settings()) as client:
-        source, model = RestPoll(caller(client), log), ReadModel(log)
+    async with open_log(data_dir, target, create=True) as log, rest_caller(Settings()) as call:
+        source, model = RestPoll(call, log), ReadModel(log)
         while not stop.is_set():
             added = await source.catch_up()
             await model.catch_up()

@@ -9,19 +9,20 @@ from __future__ import annotations
 import json
 import mimetypes
 from collections.abc import AsyncIterator, Mapping
-from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from camunda_workers.cli.task_absences import app as absences
 from camunda_workers.cli.task_session import As, Groups, Json, Key, Session, run, show_json
 
 if TYPE_CHECKING:
     from camunda_workers.client import UserTask
 
 app = typer.Typer(no_args_is_help=True, help="List, claim, complete and hand on human tasks.")
+app.add_typer(absences, name="absence", help="Who is away, and who stands in.")
 
 Note = Annotated[str, typer.Option("--note", help="A few words to go with it.")]
 To = Annotated[str, typer.Argument(help="To whom.", metavar="USER", show_default=False)]
@@ -37,6 +38,8 @@ class ListScope(StrEnum):
 
     MINE = "mine"
     TEAM = "team"
+    STANDING_IN = "standing-in"
+    DELEGATED = "delegated"
     ALL = "all"
 
 
@@ -47,7 +50,9 @@ def group() -> None:
 
 @app.command("list")
 def list_(
-    scope: Annotated[ListScope, typer.Option(help="Yours, your groups', or both.")] = ListScope.ALL,
+    scope: Annotated[
+        ListScope, typer.Option(help="Yours, your groups', those of people who are away, those you have given to others.")
+    ] = ListScope.ALL,
     process: Annotated[str | None, typer.Option(help="Only of this process.", metavar="ID")] = None,
     element: Annotated[str | None, typer.Option(help="Only this user task of the diagram.", metavar="ID")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 50,
@@ -232,26 +237,6 @@ def attach(
         show_json(one.reference())
     else:
         print(f"task {key}: {one.name} attached ({one.size} bytes, {one.id})")
-
-
-@app.command()
-def absent(
-    person: Annotated[str, typer.Argument(help="Who is away.", metavar="USER")],
-    substitute: Annotated[str, typer.Argument(help="Who does their tasks.", metavar="USER")],
-    start: Annotated[datetime, typer.Option("--from", help="From when (this machine's time).")],
-    end: Annotated[datetime, typer.Option("--to", help="Until when.")],
-    note: Note = "",
-    user: As = None,
-    groups: Groups = None,
-    as_json: Json = False,
-) -> None:
-    """Have somebody stand in while somebody is away."""
-    times = (start.astimezone(), end.astimezone())
-    number = run(lambda session: session.tasks.absent(session.caller, person, substitute, *times, note=note), user, groups)
-    if as_json:
-        show_json({"id": number})
-    else:
-        print(f"absence {number}: {substitute} stands in for {person}")
 
 
 def _task(task: UserTask, as_json: bool) -> None:

@@ -51,11 +51,17 @@ def run_tests(
         from camunda_workers.testing.mutant_report import report_mutants
 
         raise typer.Exit(report_mutants(files, python, deploy or [], timeout=timeout, as_json=as_json))
-    failed = False
+    if python and as_json:
+        raise ConfigurationError("--json prints JSON test cases only: run Python tests with pytest itself (--junit-xml)")
+    from camunda_workers.testing.coverage.collect import Coverage
+
+    covered, failed = Coverage(), False
     if files:
-        failed = _run_cases(files, deploy or [], only, coverage, coverage_min, record, timeout, as_json)
+        # What Python tests cover as well is told with theirs, at the end.
+        told = (None, None) if python else (coverage, coverage_min)
+        failed = _run_cases(files, deploy or [], only, covered, *told, record, timeout, as_json, is_all=not python)
     if python:
-        failed = _run_python(python, coverage if not files else None, coverage_min if not files else None, only, as_json) or failed
+        failed = _run_python(python, covered, coverage, coverage_min, only, has_cases=bool(files)) or failed
     raise typer.Exit(1 if failed else 0)
 
 
@@ -67,16 +73,15 @@ def _python_tests(paths: list[Path]) -> list[Path]:
 
 
 def _run_cases(
-    files: list[Path], deploy: list[Path], only: str, folder: Path | None, least: float | None, record: Path | None, timeout: float, as_json: bool
+    files: list[Path], deploy: list[Path], only: str, covered: Coverage, folder: Path | None, least: float | None, record: Path | None,
+    timeout: float, as_json: bool, *, is_all: bool,
 ) -> bool:  # fmt: skip
     from rich.console import Console
 
-    from camunda_workers.testing.coverage.collect import Coverage
     from camunda_workers.testing.coverage.report import as_json as facts_of
     from camunda_workers.testing.coverage.report import table, write
 
     console = Console(quiet=as_json, highlight=False)
-    covered = Coverage()
     results = asyncio.run(_results(files, deploy, only, covered, record, timeout, console))
     below = least is not None and covered.percent() < least
     failed = [one for one in results if one.failure]
@@ -94,16 +99,17 @@ def _run_cases(
             )
         )
         return bool(failed) or below or not results
-    for line in table(covered):
+    for line in table(covered) if is_all else ():
         console.print(line, markup=False, soft_wrap=True)
     if folder is not None:
         console.print(f"written: {folder / 'index.html'}", markup=False)
     if below:
         console.print(f"[red]coverage is {int(covered.percent())} %, below the required {least:g} %[/red]")
-    if not results:
+    nothing = not results and is_all
+    if nothing:
         console.print("[red]no test case was run[/red]")
     console.print(f"[bold]{len(results) - len(failed)} passed, {len(failed)} failed[/bold] in {sum(r.seconds for r in results):.1f} s")
-    return bool(failed) or below or not results
+    return bool(failed) or below or nothing
 
 
 async def _results(
@@ -138,17 +144,26 @@ async def _results(
     return results
 
 
-def _run_python(paths: list[Path], folder: Path | None, least: float | None, only: str, as_json: bool) -> bool:
+def _run_python(paths: list[Path], covered: Coverage, folder: Path | None, least: float | None, only: str, *, has_cases: bool) -> bool:
     try:
         import pytest
     except ModuleNotFoundError:
         raise MissingExtra("testing", "Running Python tests") from None
-    if as_json:
-        raise ConfigurationError("--json prints JSON test cases only: run Python tests with pytest itself (--junit-xml)")
+    from camunda_workers.testing.mutants import IN_PROCESS
+    from camunda_workers.testing.plugin import COVERAGE
+
+    class Seed:
+        """Begins the run's coverage with what the JSON test cases covered."""
+
+        @pytest.hookimpl(trylast=True)
+        def pytest_configure(self, config: pytest.Config) -> None:
+            config.stash[COVERAGE].merge_json(covered.to_json())
+
     arguments = [*map(str, paths), "--camunda-coverage" if folder is None else f"--camunda-coverage={folder}"]
     arguments += [f"--camunda-coverage-min={least}"] if least is not None else []
     arguments += ["-k", only] if only else []
-    from camunda_workers.testing.mutants import IN_PROCESS
-
     sys.stdout.flush()
-    return pytest.main([*IN_PROCESS, *arguments]) not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+    code = pytest.main([*IN_PROCESS, *arguments], plugins=[Seed()])
+    if code == pytest.ExitCode.NO_TESTS_COLLECTED:
+        return not has_cases
+    return code != pytest.ExitCode.OK

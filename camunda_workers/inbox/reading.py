@@ -63,9 +63,9 @@ async def _for_titles(site: Site, found: Sequence[UserTask]) -> dict[int, dict[s
     instances = sorted({task.process_instance_key for task in found if task.process_instance_key})
     if not names or not instances:
         return {}
-    filter: dict[str, object] = {"scopeKey": {"$in": instances}, "name": {"$in": names}}
+    where: dict[str, object] = {"scopeKey": {"$in": instances}, "name": {"$in": names}}
     page = {"from": 0, "limit": len(instances) * len(names)}
-    return by_instance(await site.parts.client.search_variables(filter, page=page, truncate=False))
+    return by_instance(await site.parts.client.search_variables(where, page=page, truncate=False))
 
 
 async def story_of(site: Site, business_id: str | None, process_instance_key: int | None) -> CaseStory:
@@ -104,8 +104,8 @@ async def tasks_of_case(site: Site, reader: Reader, business_id: str) -> list[Us
         NotFound: there is no such case, or nobody may know that there is.
     """
     instances = await site.parts.log.instances_of(business_id)
-    filter: dict[str, object] = {"processInstanceKey": {"$in": sorted(instances)}}
-    found = list(await site.parts.client.search_user_tasks(filter, "creation_date", {"from": 0, "limit": COUNTED})) if instances else []
+    where: dict[str, object] = {"processInstanceKey": {"$in": sorted(instances)}}
+    found = list(await site.parts.client.search_user_tasks(where, "creation_date", {"from": 0, "limit": COUNTED})) if instances else []
     person = reader.person
     if person.tenants is not None:
         found = [task for task in found if task.tenant_id in person.tenants]

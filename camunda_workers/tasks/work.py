@@ -1,4 +1,4 @@
-"""Working on a task: see it, take it, give it back, complete it."""
+"""Working on a task: look at it, take it, give it back, complete it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from camunda_workers.client import Form, UserTask
 from camunda_workers.errors import DeadlineExceeded, InvalidState, NotFound, PermissionDenied
-from camunda_workers.tasks.access import TaskAccess, business_of
+from camunda_workers.tasks.access import business_of
 from camunda_workers.tasks.caller import Caller
 from camunda_workers.tasks.duties.desk import Asked
 from camunda_workers.tasks.duties.facts import Decision, Reason
@@ -19,13 +19,12 @@ from camunda_workers.tasks.duties.history import LogIsBehind
 from camunda_workers.tasks.errors import TaskTaken
 from camunda_workers.tasks.forms.schema import read_form
 from camunda_workers.tasks.forms.submission import Surroundings, check_submission
+from camunda_workers.tasks.listing import TaskLists
 from camunda_workers.tasks.store.attachments import Attachment
 from camunda_workers.tasks.store.comments import Comment
 from camunda_workers.tasks.store.delegations import Delegation
 from camunda_workers.tasks.store.drafts import Draft
 
-Scope = Literal["mine", "team", "all"]
-ALIVE = ("CREATED", "ASSIGNING", "UPDATING", "COMPLETING")
 REFUSALS = (InvalidState, NotFound, DeadlineExceeded)
 
 
@@ -64,47 +63,8 @@ class Completion:
     text: str
 
 
-class TaskWork(TaskAccess):
-    """List, look, claim, unclaim, complete."""
-
-    async def list(
-        self,
-        caller: Caller,
-        scope: Scope = "all",
-        *,
-        filter: Mapping[str, object] | None = None,
-        sort: str | Sequence[str] = ("due_date", "-priority"),
-        limit: int = 100,
-    ) -> Sequence[UserTask]:
-        """Tasks somebody may work on.
-
-        Args:
-            caller: who asks.
-            scope: ``mine`` is assigned to the caller; ``team`` is open for the caller's groups; ``all`` is both, and for a supervisor
-                everything.
-            filter: as for `Client.search_user_tasks`; tasks that are not over unless it names a state.
-            sort: fields, ``-field`` for descending.
-            limit: how many at most.
-        """
-        base: dict[str, object] = {"state": {"$in": list(ALIVE)}, **(filter or {})}
-        if caller.tenants is not None:
-            base["tenant_id"] = {"$in": sorted(caller.tenants)}
-        searches: list[dict[str, object]] = []
-        if scope == "all" and await self._supervises(caller):
-            searches.append(base)
-        else:
-            if scope in ("mine", "all"):
-                searches.append({**base, "assignee": caller.user})
-            if scope in ("team", "all"):
-                open_yet: dict[str, object] = {**base, "assignee": {"$exists": False}}
-                groups = sorted(await self._groups(caller))
-                searches += [{**open_yet, "candidate_group": {"$in": groups}}] if groups else []
-                searches.append({**open_yet, "candidate_user": caller.user})
-        found: dict[int, UserTask] = {}
-        for one in searches:
-            page = await self._client.search_user_tasks(one, sort, {"from": 0, "limit": limit})
-            found |= {task.key: task for task in page}
-        return _sorted(list(found.values()), sort)[:limit]
+class TaskWork(TaskLists):
+    """Look, claim, unclaim, complete."""
 
     async def show(self, caller: Caller, key: int) -> TaskPage:
         """A task and everything about it."""
@@ -264,15 +224,3 @@ class TaskWork(TaskAccess):
 def digest(value: Any) -> str:
     """A hash of data, the same for the same data: evidence of what was shown and entered without the data itself."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
-
-
-def _sorted(tasks: list[UserTask], sort: str | Sequence[str]) -> list[UserTask]:
-    from pydantic.alias_generators import to_snake
-
-    for name in reversed([sort] if isinstance(sort, str) else sort):
-        field, down = to_snake(name.removeprefix("-")), name.startswith("-")
-        # What has no date comes last, whichever way it is sorted.
-        having = [task for task in tasks if getattr(task, field, None) is not None]
-        lacking = [task for task in tasks if getattr(task, field, None) is None]
-        tasks = sorted(having, key=lambda task, field=field: getattr(task, field), reverse=down) + lacking
-    return tasks

@@ -197,14 +197,18 @@ async def test_a_page_that_is_none_is_refused(rest: httpx.AsyncClient, path: str
 
 async def test_a_suspended_batch_waits_and_a_cancelled_one_leaves_the_rest(engine: EmbeddedEngine) -> None:
     batches, released = Batches(engine), asyncio.Event()
+    begun: list[int] = []
     done: list[int] = []
 
     async def execute(item: Item) -> None:
+        begun.append(item.key)
         await released.wait()
         done.append(item.key)
 
     batch = batches.start("CANCEL_PROCESS_INSTANCE", [Item(number, number) for number in range(1, 101)], execute)
-    await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        while len(begun) < 16:
+            await asyncio.sleep(0.001)
     batches.suspend(batch.key)
     released.set()
     async with asyncio.timeout(10):

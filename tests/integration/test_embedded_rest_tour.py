@@ -6,6 +6,7 @@ import asyncio
 import importlib
 import pkgutil
 import re
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -71,3 +72,12 @@ class _Lazy(dict[str, Any]):
 
 def _snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+def test_the_documentation_lists_what_is_served_and_what_is_not() -> None:
+    from camunda_workers.engine.embedded.rest.app import OPERATIONS
+    from camunda_workers.engine.embedded.rest.not_served import NOT_SERVED
+
+    text = (Path(__file__).parents[2] / "docs" / "rest-api.md").read_text(encoding="utf-8")
+    assert [f"{one.method} {one.path}" for one in OPERATIONS if f"`{one.method} {one.path}`" not in text] == []
+    assert [path for path, reason in NOT_SERVED.items() if f"`/{path}`" not in text or reason not in text] == []

@@ -222,3 +222,24 @@ async def test_decisions_go_into_the_event_log_with_their_reasons(ground: Ground
     assert [(one["rule"], one["allowed"]) for one in denied["rules"]] == [("own case", True), ("limit", False)]
     assert denied["content"]["user"] == "eve"
     assert "eve" not in str({name: value for name, value in denied.items() if name != "content"})
+
+
+async def test_a_called_process_belongs_to_the_case_of_its_caller(tmp_path: Path) -> None:
+    call = '<bpmn:callActivity id="call"><bpmn:extensionElements><zeebe:calledElement processId="inner"/></bpmn:extensionElements></bpmn:callActivity>'
+    rules = DutiesSection.model_validate({"separate": [{"name": "apart", "tasks": ["outer-task", "inner-task"]}]})
+    resources = [
+        Resource("outer.bpmn", process("outer", sequence(guarded("outer-task"), call))),
+        Resource("inner.bpmn", process("inner", sequence(guarded("inner-task")))),
+    ]
+    for business_id in (None, "CASE-1"):
+        async with office(tmp_path, rules, extra=resources) as ground:
+            instance = await ground.client.start("outer", {}, business_id=business_id)
+            await ground.engine.settle()
+            (outer,) = await ground.client.search_user_tasks({"process_instance_key": instance.process_instance_key})
+            await ground.client.assign_user_task(outer.key, "ada")
+            await ground.client.complete_user_task(outer.key)
+            await ground.engine.settle()
+            (inner,) = await ground.client.search_user_tasks({"element_id": "inner-task"})
+            with pytest.raises(InvalidState, match="ada already completed 'outer-task'"):
+                await ground.client.assign_user_task(inner.key, "ada")
+            await ground.client.assign_user_task(inner.key, "bob")

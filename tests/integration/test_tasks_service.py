@@ -96,6 +96,7 @@ async def test_a_delegate_works_and_the_owner_completes(ground: Ground) -> None:
     task = await ground.task(claim_id, "assess-claim")
     await ground.tasks.claim(AMELIA, task.key)
     assert (await ground.tasks.delegate(AMELIA, task.key, "ben", note="you know the garage")).assignee == "ben"
+    assert [one.key for one in await ground.tasks.list(AMELIA, "delegated")] == [task.key]
     with pytest.raises(TaskTaken, match="ben has it"):
         await ground.tasks.complete(AMELIA, task.key, {})
     with pytest.raises(InvalidState, match="hand it back"):
@@ -161,6 +162,9 @@ async def test_a_substitute_takes_over_what_lies_on_an_empty_desk(ground: Ground
     with pytest.raises(PermissionDenied, match="stand in for"):
         await ground.tasks.take_over(BEN, task.key)
     await ground.tasks.absent(LEA, "amelia", "ben", now, now + timedelta(days=3))
+    assert [one.key for one in await ground.tasks.list(BEN, "standing-in")] == [task.key]
+    assert [one.key for one in await ground.tasks.list(BEN)] == [task.key]
+    assert await ground.tasks.list(GRACE, "standing-in") == []
     assert (await ground.tasks.take_over(BEN, task.key)).assignee == "ben"
     await ground.tasks.complete(BEN, task.key, {"assessment": {"outcome": "decline", "notes": "does not fit"}})
 

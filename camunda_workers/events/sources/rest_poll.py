@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast
 
+import httpx
 from sqlalchemy import Connection, select
 
+from camunda_workers.client.auth import HttpAuth, authorization_from
+from camunda_workers.client.tls import http_context
 from camunda_workers.clock import Clock, SystemClock
-from camunda_workers.errors import NotFound, NotSupported
+from camunda_workers.errors import EngineFailure, EngineUnavailable, NotFound, Unauthenticated
 from camunda_workers.events.bulk import insert_rows
 from camunda_workers.events.chain.tree import Tree
 from camunda_workers.events.dates import millis_or_none
 from camunda_workers.events.log import EventLog
 from camunda_workers.events.schema import fact_ids
 from camunda_workers.events.writing import Written, append_facts
+from camunda_workers.settings import ConnectionSettings
 
 Call = Callable[[str, str, "Mapping[str, Any] | None"], Awaitable[Any]]
 """Method, path below ``/v2``, body; answers JSON or text."""
@@ -69,14 +74,31 @@ class _Made:
         )  # fmt: skip
 
 
-def caller(client: Client) -> Call:
-    """How to call a client's REST API."""
-    from camunda_workers.client.retry import Repeat
+@asynccontextmanager
+async def rest_caller(settings: ConnectionSettings) -> AsyncGenerator[Call]:
+    """A way to call the cluster that the settings name, with its credentials."""
+    authorization = authorization_from(settings)
+    auth = HttpAuth(authorization) if authorization is not None else None
+    async with httpx.AsyncClient(
+        base_url=f"{settings.rest_address}/v2", auth=auth, timeout=30, verify=http_context(settings), follow_redirects=False
+    ) as http:
 
-    async def call(method: str, path: str, body: Mapping[str, Any] | None) -> Any:
-        return await client.rest_call(method, path, body, repeat=Repeat.ALWAYS)
+        async def call(method: str, path: str, body: Mapping[str, Any] | None) -> Any:
+            try:
+                response = await http.request(method, path, json=body)
+            except httpx.HTTPError as error:
+                raise EngineUnavailable(
+                    f"{method} {path}: {settings.rest_address} does not answer: {error or type(error).__name__}"
+                ) from error
+            if response.status_code == 404:
+                raise NotFound(f"{method} {path}: {response.text[:200]}")
+            if response.status_code in (401, 403):
+                raise Unauthenticated(f"{method} {path}: {settings.rest_address} answers {response.status_code}: check the credentials")
+            if response.status_code >= 300:
+                raise EngineFailure(f"{method} {path}: {settings.rest_address} answers {response.status_code}: {response.text[:200]}")
+            return response.text if path.endswith("/xml") else response.json()
 
-    return call
+        yield call
 
 
 class RestPoll:
@@ -138,7 +160,7 @@ class RestPoll:
             body = {"filter": dict(filter), "page": {"from": len(found), "limit": _PAGE}}
             try:
                 items = cast("list[dict[str, Any]]", (await self._call("POST", f"/{path}/search{_WHOLE.get(path, '')}", body))["items"])
-            except (NotFound, NotSupported):  # an older cluster has no such search
+            except NotFound:  # an older cluster has no such search
                 return found
             found += items
             if len(items) < _PAGE:
@@ -185,7 +207,7 @@ class RestPoll:
                 if digest == (known[0] if known is not None else _NOTHING):
                     continue
                 last[subject] = (digest, known[1] + 1 if known is not None else 0)
-                one = replace(one, name=f"{subject}:{last[subject][1]}{_CHANGING}{digest}")  # noqa: PLW2901
+                one = replace(one, name=f"{subject}:{last[subject][1]}{_CHANGING}{digest}")
             kept.append(one)
         return kept, last
 
@@ -283,7 +305,9 @@ def _user_task(one: Mapping[str, Any], now: datetime) -> list[_Made]:
     made = [_Made(f"rest:USER_TASK:{key}:CREATED", created, key, "USER_TASK", "CREATED", value | {"assignee": ""})]
     if ended is None or one.get("assignee"):  # given back is a change, too
         at = ended or int(now.timestamp() * 1000)
-        made.append(_Made(f"rest:USER_TASK:{key}:ASSIGNED{_CHANGING}{_digest(one.get('assignee') or '')}", at, key, "USER_TASK", "ASSIGNED", value))
+        made.append(
+            _Made(f"rest:USER_TASK:{key}:ASSIGNED{_CHANGING}{_digest(one.get('assignee') or '')}", at, key, "USER_TASK", "ASSIGNED", value)
+        )
     if ended is not None or one.get("state") in {"COMPLETED", "CANCELED"}:
         intent = "COMPLETED" if one.get("state") == "COMPLETED" else "CANCELED"
         made.append(_Made(f"rest:USER_TASK:{key}:{intent}", ended or int(now.timestamp() * 1000), key, "USER_TASK", intent, value))
@@ -308,7 +332,9 @@ def _incident(one: Mapping[str, Any], now: datetime) -> list[_Made]:
 def _variable(one: Mapping[str, Any], now: datetime) -> list[_Made]:
     key = _key(one, "variableKey")
     value = _about(one) | {"name": one.get("name"), "value": one.get("value"), "scopeKey": _key(one, "scopeKey")}
-    return [_Made(f"rest:VARIABLE:{key}{_CHANGING}{_digest(one.get('value'))}", int(now.timestamp() * 1000), key, "VARIABLE", "UPDATED", value)]
+    return [
+        _Made(f"rest:VARIABLE:{key}{_CHANGING}{_digest(one.get('value'))}", int(now.timestamp() * 1000), key, "VARIABLE", "UPDATED", value)
+    ]
 
 
 def _digest(value: Any) -> str:

@@ -68,10 +68,10 @@ async def incidents(request: Request) -> Response:
 
 
 async def _incidents(site: Site, reader: Reader) -> list[dict[str, Any]]:
-    filter: dict[str, object] = {"state": "ACTIVE"}
+    where: dict[str, object] = {"state": "ACTIVE"}
     if reader.person.tenants is not None:
-        filter["tenantId"] = {"$in": sorted(reader.person.tenants)}
-    found = await site.parts.client.search_incidents(filter, "-creationTime", {"from": 0, "limit": MOST_INCIDENTS})
+        where["tenantId"] = {"$in": sorted(reader.person.tenants)}
+    found = await site.parts.client.search_incidents(where, "-creationTime", {"from": 0, "limit": MOST_INCIDENTS})
     model = await site.parts.model()
     result: list[dict[str, Any]] = []
     for one in found:

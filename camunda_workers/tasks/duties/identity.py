@@ -76,6 +76,12 @@ class People:
         names = {main, *map(folded, person.aliases), folded(person.email), " ".join(folded(person.name).split())}
         return frozenset(names - {""})
 
+    def accounts_of(self, account: str) -> frozenset[str]:
+        """All accounts of the person, spelt as the project file spells them, and as asked."""
+        main = self.one(account)
+        person = self._people.get(main)
+        return frozenset({account, self._names.get(main, account), *(person.aliases if person is not None else ())})
+
     def email_of(self, account: str) -> str | None:
         """Where to write to the person."""
         person = self._people.get(self.one(account))

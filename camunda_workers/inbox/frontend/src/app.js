@@ -9,7 +9,7 @@ import { startIslands } from "./islands.js";
 Object.assign(htmx.config, {
   allowEval: false,
   includeIndicatorStyles: false,
-  allowScriptTags: false,
+  allowScriptTags: true, // data for the islands stands in script elements of type JSON; others the policy refuses
   selfRequestsOnly: true,
   historyCacheSize: 0,
   refreshOnHistoryMiss: true,
