@@ -13,7 +13,7 @@ from rich.table import Table
 
 from bench.result import Result
 
-MODULES = ["start", "engine", "gateway", "worker", "drain"]
+MODULES = ["start", "engine", "gateway", "durable", "worker", "drain"]
 
 
 def main(chosen: list[str]) -> int:

@@ -16,9 +16,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.contestants import VARIABLES
+from bench.contestants import VARIABLES, quiet
 from bench.result import Result
-from camunda_workers.client import Client, Resource
+from camunda_workers.client import BackOff, Client, Resource
 from camunda_workers.engine.broker import BrokerEngine
 from camunda_workers.engine.broker.distribution import distribution_folder
 from camunda_workers.settings import Settings
@@ -133,7 +133,12 @@ async def _drain(client: Client, engine: BrokerEngine, name: str, job_type: str)
 async def _measure(rounds: int) -> dict[str, list[dict[str, float]]]:
     found: dict[str, list[dict[str, float]]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        async with BrokerEngine(Path(folder)) as engine, Client(settings=Settings(grpc_address=engine.grpc_address)) as client:
+        # A broker that is filled as fast as it can refuses now and then; that is no reason to give the whole run up.
+        patient = BackOff(attempts=100, longest=2.0)
+        async with (
+            BrokerEngine(Path(folder)) as engine,
+            Client(settings=Settings(grpc_address=engine.grpc_address), back_off=patient) as client,
+        ):
             # Java compiles what is used often; the first contestant must not be the one who waits for that.
             await _drain(client, engine, "warm-up", "warm-up")
             for number in range(rounds):
@@ -147,6 +152,7 @@ async def _measure(rounds: int) -> dict[str, list[dict[str, float]]]:
 
 def run() -> Iterator[Result]:
     """Measure everything in this module."""
+    quiet()
     settings = Settings()
     if not (distribution_folder(settings.broker_version, settings.cache_dir) / "bin" / "broker").exists():
         print("left out: no broker distribution in the cache; camunda-workers engine start --engine broker fetches it", file=sys.stderr)

@@ -117,7 +117,7 @@ async def run_up(
         routers = _routers(project, lambda: open_desk(project.duties, log, store=store, clock=engine.clock))
         types = sorted(worker.definition.job_type for router in routers for worker in router)
         if routers:
-            await stack.enter_async_context(WorkerRunner(client, routers, name="up", resources=_known(resources, routers)))
+            await stack.enter_async_context(WorkerRunner(client, routers, name="workers", resources=_known(resources, routers)))
         tell(f"workers   {len(types)} in this process: {', '.join(types) or 'none ([workers] modules is empty)'}")
         if deployed is not None:
             names = sorted({one.bpmn_process_id for one in deployed.processes})

@@ -25,8 +25,21 @@ def has_incident(scope: ColumnElement[Any]) -> ColumnElement[bool]:
     return open_ones.where(incident_scopes.c.scope_key == scope, incidents.c.state == "ACTIVE").exists()
 
 
-def variables_match(*scope: ColumnElement[bool]) -> Special:
-    """A filter ``[{name, value}, ...]``: each variable is there with that value (JSON, as text)."""
+def _incident_filter(scope: ColumnElement[Any]) -> Special:
+    """The same as a filter: all scopes with an incident are found once, not each scope asked."""
+    open_ones = select(incident_scopes.c.scope_key).join(incidents, incidents.c.key == incident_scopes.c.incident_key)
+    broken = scope.in_(open_ones.where(incidents.c.state == "ACTIVE"))
+    # As it stands, not compared with true: only so does the database go from the incidents to their scopes.
+    return lambda asked, path: broken if asked is True else matches(broken, FLAG, asked, path)
+
+
+def variables_match(within: ColumnElement[Any], scope: ColumnElement[Any]) -> Special:
+    """A filter ``[{name, value}, ...]``: each variable is there with that value (JSON, as text).
+
+    Args:
+        within: the column of the variables that says where they are.
+        scope: what it has to be equal to.
+    """
 
     def condition(asked: Any, path: str) -> ColumnElement[bool]:
         if not isinstance(asked, list) or not all(isinstance(one, dict) and set(one) == {"name", "value"} for one in asked):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
@@ -35,7 +48,7 @@ def variables_match(*scope: ColumnElement[bool]) -> Special:
         for one in asked:  # pyright: ignore[reportUnknownVariableType]
             name = matches(variables.c.name, TEXT, one["name"], f"{path}.name")
             value = matches(variables.c.value, TEXT, one["value"], f"{path}.value")
-            some.append(select(literal(1)).where(*scope, name, value).exists())
+            some.append(scope.in_(select(within).where(name, value)))
         return and_(*some, literal(True))
 
     return condition
@@ -82,7 +95,7 @@ PROCESS_INSTANCE: Final = Entity(
         "parentProcessInstanceKey": Field(_i.parent_process_instance_key, KEY),
         "parentElementInstanceKey": Field(_i.parent_element_instance_key, KEY),
         "rootProcessInstanceKey": Field(_i.root_process_instance_key, KEY),
-        "startDate": Field(_i.started_at, DATE),
+        "startDate": Field(_i.started_at, DATE, always=True),
         "endDate": Field(_i.ended_at, DATE),
         "suspendedDate": Field(NOTHING, DATE),
         "state": Field(_i.state, TEXT),
@@ -92,8 +105,9 @@ PROCESS_INSTANCE: Final = Entity(
         "tags": Field(_i.tags, Kind.TEXTS, default=[]),
     },
     specials={
+        "hasIncident": _incident_filter(_i.key),
         "tags": lambda asked, path: all_of(_i.tags, asked, path),
-        "variables": variables_match(variables.c.process_instance_key == _i.key),
+        "variables": variables_match(variables.c.process_instance_key, _i.key),
         "errorMessage": lambda asked, path: _exists_incident(matches(incidents.c.error_message, TEXT, asked, path)),
         "elementId": lambda asked, path: _exists_element(matches(elements.c.element_id, TEXT, asked, path)),
         "elementInstanceState": lambda asked, path: _exists_element(matches(elements.c.state, TEXT, asked, path)),
@@ -124,11 +138,11 @@ USER_TASK: Final = Entity(
         "processName": Field(_d.name, TEXT),
         "processInstanceKey": Field(_t.process_instance_key, KEY),
         "rootProcessInstanceKey": Field(_i.root_process_instance_key, KEY),
-        "creationDate": Field(_t.created_at, DATE),
+        "creationDate": Field(_t.created_at, DATE, always=True),
         "completionDate": Field(_t.ended_at, DATE),
         "dueDate": Field(_t.due_at, DATE),
         "followUpDate": Field(_t.follow_up_at, DATE),
-        "priority": Field(_t.priority, INTEGER, default=50),
+        "priority": Field(_t.priority, INTEGER, default=50, always=True),
         "formKey": Field(_t.form_key, KEY),
         "externalFormReference": Field(_t.external_form, TEXT),
         "customHeaders": Field(_t.headers, Kind.JSON, default={}),
@@ -140,8 +154,8 @@ USER_TASK: Final = Entity(
         "candidateGroup": lambda asked, path: any_of(_t.candidate_groups, asked, path),
         "candidateUser": lambda asked, path: any_of(_t.candidate_users, asked, path),
         "tags": lambda asked, path: all_of(_i.tags, asked, path),
-        "processInstanceVariables": variables_match(variables.c.scope_key == _t.process_instance_key),
-        "localVariables": variables_match(variables.c.scope_key == _t.element_instance_key),
+        "processInstanceVariables": variables_match(variables.c.scope_key, _t.process_instance_key),
+        "localVariables": variables_match(variables.c.scope_key, _t.element_instance_key),
     },
 )
 
@@ -161,7 +175,7 @@ INCIDENT: Final = Entity(
         "elementId": Field(_x.element_id, TEXT),
         "elementInstanceKey": Field(_x.element_instance_key, KEY),
         "jobKey": Field(_x.job_key, KEY),
-        "creationTime": Field(_x.created_at, DATE),
+        "creationTime": Field(_x.created_at, DATE, always=True),
         "state": Field(_x.state, TEXT),
         "tenantId": Field(_x.tenant_id, TEXT),
     },
@@ -212,5 +226,8 @@ ELEMENT_INSTANCE: Final = Entity(
         "endDate": Field(_e.ended_at, DATE),
         "tenantId": Field(_e.tenant_id, TEXT),
     },
-    specials={"elementInstanceScopeKey": lambda asked, path: matches(_e.scope_key, KEY, asked, path)},
+    specials={
+        "hasIncident": _incident_filter(_e.key),
+        "elementInstanceScopeKey": lambda asked, path: matches(_e.scope_key, KEY, asked, path),
+    },
 )

@@ -129,8 +129,12 @@ def _orders(entity: Entity, sort: Sort) -> list[_Order]:
             raise InvalidArgument(f"sort.order: expected ASC or DESC, got '{order}'")
         column = entity.fields[name].column
         # Absent values last, whatever the direction: a comparison with NULL would lose them between two pages.
-        orders += [_Order(column.is_(None), descending=False), _Order(column, descending=order == "DESC")]
-    return [*orders, _Order(entity.fields[entity.key_field].column, descending=False)]
+        if not entity.fields[name].always and name != entity.key_field:
+            orders.append(_Order(column.is_(None), descending=False))
+        orders.append(_Order(column, descending=order == "DESC"))
+    # Keys in the direction of what comes before them, as an index has them.
+    descending = orders[-1].descending if orders else False
+    return [*orders, _Order(entity.fields[entity.key_field].column, descending=descending)]
 
 
 def _window(page: Page, columns: int) -> _Window:

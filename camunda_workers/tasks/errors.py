@@ -23,6 +23,7 @@ from camunda_workers.errors import InvalidArgument, InvalidState, PermissionDeni
 
 if TYPE_CHECKING:
     from camunda_workers.tasks.duties.facts import Decision
+    from camunda_workers.tasks.forms.messages import Message
 
 
 class TaskTaken(InvalidState):
@@ -90,10 +91,14 @@ class FormRejected(InvalidArgument):
         problems: the field's path in the data (``assessment.amount``, ``items.0.name``) and what is wrong there.
     """
 
-    def __init__(self, problems: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, problems: Mapping[str, Sequence[Message]]) -> None:
         shown = "; ".join(f"{path}: {' '.join(messages)}" for path, messages in problems.items())
         super().__init__(f"the form is not filled in correctly: {shown}")
-        self.problems: dict[str, tuple[str, ...]] = {path: tuple(messages) for path, messages in problems.items()}
+        self.problems: dict[str, tuple[Message, ...]] = {path: tuple(messages) for path, messages in problems.items()}
+
+    def in_language(self, language: str) -> dict[str, list[str]]:
+        """The messages in a language, English where there is no other."""
+        return {path: [message.in_language(language) for message in messages] for path, messages in self.problems.items()}
 
 
 class FileRefused(InvalidArgument):

@@ -30,7 +30,7 @@ def submit(components: list[dict[str, Any]], entered: Any, variables: Mapping[st
     return check_submission(read_form(schema), entered, Surroundings(variables or {}, FEEL, NOW))
 
 
-def problems(components: list[dict[str, Any]], entered: Any, variables: Mapping[str, Any] | None = None) -> dict[str, tuple[str, ...]]:
+def problems(components: list[dict[str, Any]], entered: Any, variables: Mapping[str, Any] | None = None) -> Mapping[str, tuple[str, ...]]:
     with pytest.raises(FormRejected) as rejected:
         submit(components, entered, variables)
     return rejected.value.problems

@@ -14,16 +14,19 @@ from typing import Any
 
 import pytest
 from aiosmtpd.smtp import SMTP
+from pydantic import SecretStr
 
 from camunda_workers.client import UserTask
 from camunda_workers.errors import ConfigurationError
 from camunda_workers.project import DutiesSection
+from camunda_workers.settings import TaskSettings
 from camunda_workers.tasks import Caller, LinkRefused, TaskStore
 from camunda_workers.tasks.duties import People
 from camunda_workers.tasks.notifications.deliver import Courier, digests, due_notices
 from camunda_workers.tasks.notifications.links import Links
 from camunda_workers.tasks.notifications.mail import MailServer, NotSent, compose
 from camunda_workers.tasks.notifications.outbox import MOST_TRIES, Notice, Outbox
+from camunda_workers.tasks.notifications.setup import channels_of, courier_of, links_of
 from camunda_workers.tasks.notifications.webhook import DELIVERY, SIGNATURE, Webhook, verified
 
 KEY, OLD_KEY = b"k" * 32, b"o" * 32
@@ -279,3 +282,27 @@ def test_due_and_overdue_are_news_once_each() -> None:
     (ada, bob) = digests(tasks, START)
     assert (ada.data, bob.data) == ({"open": 2, "due": 1, "overdue": 1}, {"open": 2, "due": 1, "overdue": 0})
     assert ada.once != digests(tasks, START + 24 * hour)[0].once
+
+
+async def test_the_environment_says_how_people_are_reached(store: TaskStore) -> None:
+    nothing = TaskSettings()
+    assert channels_of(nothing) == ()
+    with pytest.raises(ConfigurationError, match="CAMUNDA_WORKERS_LINK_SECRET"):
+        links_of(nothing, store, PEOPLE)
+    secret = SecretStr("k" * 32 + "," + "o" * 32)
+    everything = TaskSettings(
+        link_secret=secret, mail_host="127.0.0.1", mail_from="claims@office.example", webhook_url="https://hooks.example"
+    )
+    assert channels_of(everything) == ("email", "webhook")
+    with pytest.raises(ConfigurationError, match="WEBHOOK_SECRET"):
+        courier_of(everything, store, PEOPLE, Clock(), project="Claims")
+    mail_only = everything.model_copy(update={"webhook_url": None})
+    assert await courier_of(mail_only, store, PEOPLE, Clock(), project="Claims").deliver() == 0
+    old = await Links(store.database, [OLD_KEY], PEOPLE).issue(1, "ada", START)
+    assert (await links_of(everything, store, PEOPLE).look(old, START)).task_key == 1
+    for wrong, words in (
+        ({"mail_from": "nobody"}, "MAIL_FROM"),
+        ({"mail_host": "mail.example", "mail_tls": "none", "mail_password": secret}, "unencrypted"),
+    ):
+        with pytest.raises(ConfigurationError, match=words):
+            courier_of(mail_only.model_copy(update=wrong), store, PEOPLE, Clock(), project="Claims")

@@ -159,6 +159,8 @@ async def _user_task(walk: Tour) -> None:
     await walk.get("/element-instances/{elementInstanceKey}", elementInstanceKey=scope)
     await walk.find("element-instances", elementId="review", state="ACTIVE")
     await walk.post(f"{path}/completion", {"variables": {"approved": True}}, expect=204, userTaskKey=key)
+    history = (await walk.post(f"{path}/audit-logs/search", {"sort": [{"field": "timestamp"}]}, userTaskKey=key))["items"]
+    assert [one["operationType"] for one in history] == ["CREATE", "ASSIGN", "UNASSIGN", "UPDATE", "COMPLETE"]
 
 
 async def _incident(walk: Tour) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.testing.processes import ORDER
+from tests.testing.processes import ORDER, REVIEW
 from tests.testing.test_cases import of, start
 
 TEST = """
@@ -113,3 +113,16 @@ def test_a_failing_test_shows_its_own_line_and_the_story(folder: Path) -> None:
 def test_an_engine_that_is_not_known_is_refused(folder: Path) -> None:
     (folder / "test_order.py").write_text(TEST.format(mark=""))
     assert "--camunda-engine=magic" in run(folder, "--asyncio-mode=auto", "--camunda-engine=magic", code=1)
+
+
+def test_the_command_tells_what_json_and_python_tests_cover_together(folder: Path) -> None:
+    (folder / "pytest.ini").write_text("[pytest]\nasyncio_mode = auto\n")
+    (folder / "test_order.py").write_text(TEST.format(mark=""))
+    waits = {"type": "ASSERT_ELEMENT_INSTANCE", **of("reviewing"), "elementSelector": {"elementId": "review"}, "state": "IS_ACTIVE"}
+    (folder / "review.bpmn").write_bytes(REVIEW.content)
+    (folder / "review.test.json").write_text(json.dumps({"testCases": [{"name": "a", "instructions": [start("reviewing"), waits]}]}))
+    command = [sys.executable, "-m", "camunda_workers", "test", ".", "--coverage", "out", "--coverage-min", "50"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, env=os.environ, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    facts = json.loads((folder / "out" / "coverage.json").read_text())
+    assert {one["processId"] for one in facts["processes"]} == {"order", "reviewing"}

@@ -64,6 +64,7 @@ async def test_everything_is_projected(at_once: dict[str, list[Any]]) -> None:
         "sequence_flows": 48,
         "message_subscriptions": 8,
         "correlated_messages": 2,
+        "user_task_operations": len(at_once["user_task_operations"]),
     }
 
 

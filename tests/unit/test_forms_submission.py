@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -14,6 +15,7 @@ from camunda_workers.errors import BadResource, MissingExtra
 from camunda_workers.tasks import FormRejected
 from camunda_workers.tasks.forms import NoFeel, Surroundings, check_form, check_submission, read_form
 from camunda_workers.tasks.forms.data import MISSING, get
+from camunda_workers.tasks.forms.messages import TEXTS
 from camunda_workers.tasks.forms.options import same
 from camunda_workers.tasks.forms.schema import COMPONENTS, Kind
 from camunda_workers.tasks.forms.submission import initial
@@ -32,7 +34,7 @@ def submit(components: Any, entered: Any, variables: Mapping[str, Any] | None = 
     return check_submission(read_form(form(*fields)), entered, around)
 
 
-def problems(components: Any, entered: Any, variables: Mapping[str, Any] | None = None) -> dict[str, tuple[str, ...]]:
+def problems(components: Any, entered: Any, variables: Mapping[str, Any] | None = None) -> Mapping[str, tuple[str, ...]]:
     with pytest.raises(FormRejected) as rejected:
         submit(components, entered, variables)
     return rejected.value.problems
@@ -149,6 +151,18 @@ def test_documents_must_have_been_attached() -> None:
     assert submit(picker, {"x": [mine]}, documents=["d1"]) == {"x": [mine]}
     assert "attached" in problems(picker, {"x": [{"documentId": "d2"}]})["x"][0]
     assert submit(picker, {"x": [mine]}, {"x": [mine]}) == {"x": [mine]}
+
+
+def test_messages_come_in_the_readers_language() -> None:
+    own = {"type": "textfield", "key": "y", "validate": {"pattern": "^a", "patternErrorMessage": "ours"}}
+    with pytest.raises(FormRejected) as rejected:
+        submit((field("number", validate={"min": 3}), own), {"x": 1, "y": "b"})
+    assert rejected.value.in_language("de") == {"x": ["muss mindestens 3 sein"], "y": ["ours"]}
+    assert rejected.value.in_language("fr") == {"x": ["must be at least 3"], "y": ["ours"]}
+    assert {message.code for messages in rejected.value.problems.values() for message in messages} == {"min", "custom"}
+    for texts in TEXTS.values():
+        assert set(texts) == {"en", "de"}
+        assert len({tuple(sorted(re.findall(r"{\w+}", text))) for text in texts.values()}) == 1
 
 
 def test_hostile_shapes_are_refused() -> None:

@@ -21,16 +21,16 @@ from camunda_workers.events.chain.nodes import raw, stored_tree
 from camunda_workers.events.chain.note import Verifier
 from camunda_workers.events.chain.scan import Findings, Problem, Range, scan, scan_connection, scan_file
 from camunda_workers.events.chain.tree import read_chains
-from camunda_workers.events.schema import ENTRY, ENTRY_COLUMNS, IS_ERASURE, checkpoints, payloads, records, state, tiles
+from camunda_workers.events.schema import ENTRY, ENTRY_COLUMNS, ENTRY_SQL, IS_ERASURE, checkpoints, payloads, records, state, tiles
 from camunda_workers.events.writing import read_heads
 
 if TYPE_CHECKING:
     from camunda_workers.events.log import EventLog
 
-PORTION: Final = TILE_WIDTH * 400
+PORTION: Final = TILE_WIDTH * 200
 """Records that are gone over in one go."""
-_WORTH_PROCESSES: Final = 1_000_000
-"""Starting a process takes about as long as going over 200,000 records."""
+_WORTH_PROCESSES: Final = 200_000
+"""Starting a process takes about as long as going over 50,000 records."""
 
 Progress = Callable[[int, int], None]
 
@@ -238,7 +238,7 @@ def _scan_all(log: EventLog, kept: _Kept, spans: Sequence[tuple[int, int]], prog
     with ProcessPoolExecutor(min(cores, len(spans)), mp_context=multiprocessing.get_context("spawn")) as pool:
         running: set[Future[Findings]] = set()
         for one in ranges:
-            running.add(pool.submit(scan_file, str(path), one))
+            running.add(pool.submit(scan_file, str(path), one, ENTRY_SQL))
             if len(running) > cores:
                 done, running = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
@@ -252,7 +252,7 @@ def _scan_all(log: EventLog, kept: _Kept, spans: Sequence[tuple[int, int]], prog
 
 def _scan(connection: Connection, wanted: Range) -> Findings:
     if connection.dialect.name == "sqlite":
-        return scan_connection(connection.connection.driver_connection, wanted)
+        return scan_connection(connection.connection.driver_connection, wanted, ENTRY_SQL)
     c, p = records.c, payloads.c
     columns = [c[name] for name in ENTRY_COLUMNS]
     query = select(c.seq, c.sealed, c.json, *columns).where(c.seq >= wanted.begin, c.seq < wanted.end).order_by(c.seq)

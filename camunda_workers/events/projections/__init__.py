@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from camunda_workers.events.projections import definitions, flows, instances, messages, user_tasks, work
+from camunda_workers.events.projections import audit, definitions, flows, instances, messages, user_tasks, work
 from camunda_workers.events.projections.base import Change, Patch, Projection, Put
 
 PROJECTIONS: Final[tuple[Projection, ...]] = (
@@ -17,6 +17,7 @@ PROJECTIONS: Final[tuple[Projection, ...]] = (
     definitions.DECISION_INSTANCES,
     flows.PROJECTION,
     messages.PROJECTION,
+    audit.PROJECTION,
 )
 
 __all__ = ["PROJECTIONS", "Change", "Patch", "Projection", "Put"]

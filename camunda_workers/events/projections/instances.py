@@ -30,6 +30,7 @@ process_instances = Table(
 )
 Index("process_instances_by_business_id", process_instances.c.business_id)
 Index("process_instances_by_root", process_instances.c.root_process_instance_key)
+Index("process_instances_by_start", process_instances.c.started_at, process_instances.c.key)
 Index("process_instances_by_state", process_instances.c.state, process_instances.c.bpmn_process_id)
 
 elements = Table(
@@ -108,4 +109,4 @@ def _started_element(record: Record) -> dict[str, Any]:
     }
 
 
-PROJECTION: Final = Projection("instances", 1, (process_instances, elements), {"PROCESS_INSTANCE": _fold})
+PROJECTION: Final = Projection("instances", 2, (process_instances, elements), {"PROCESS_INSTANCE": _fold})

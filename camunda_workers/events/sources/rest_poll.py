@@ -6,11 +6,9 @@ is missing. Each has a name of its own in the log, so that asking twice, or agai
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast
 
@@ -23,9 +21,9 @@ from camunda_workers.clock import Clock, SystemClock
 from camunda_workers.errors import EngineFailure, EngineUnavailable, NotFound, Unauthenticated
 from camunda_workers.events.bulk import insert_rows
 from camunda_workers.events.chain.tree import Tree
-from camunda_workers.events.dates import millis_or_none
 from camunda_workers.events.log import EventLog
 from camunda_workers.events.schema import fact_ids
+from camunda_workers.events.sources.rest_records import CHANGING, KINDS, NOTHING, PARTITION, Made, instance_records
 from camunda_workers.events.writing import Written, append_facts
 from camunda_workers.settings import ConnectionSettings
 
@@ -44,34 +42,10 @@ CANNOT_SEE: Final = (
 )
 """What a log that was polled does not have."""
 
-PARTITION: Final = 1
 OVERLAP: Final = timedelta(minutes=5)
 """How far back each poll looks: searches are behind the engine, and clocks differ."""
 _PAGE: Final = 200
 _WHOLE: Final = {"variables": "?truncateValues=false"}
-_CHANGING: Final = ":="
-"""In the name of a record that says what something is now: it is new whenever that is not what was seen last."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Made:
-    name: str
-    at: int
-    key: int
-    value_type: str
-    intent: str
-    value: Mapping[str, Any]
-
-    def to_json(self, position: int) -> str:
-        return json.dumps(
-            {
-                "valueType": self.value_type, "key": self.key, "position": position, "timestamp": self.at, "recordType": "EVENT",
-                "intent": self.intent, "partitionId": PARTITION, "rejectionType": "NULL_VAL", "rejectionReason": "", "value": self.value,
-                "sourceRecordPosition": -1, "polled": True,
-            },
-            separators=(",", ":"),
-            ensure_ascii=False,
-        )  # fmt: skip
 
 
 @asynccontextmanager
@@ -127,17 +101,17 @@ class RestPoll:
             EngineError: as the cluster or the way to it says.
         """
         now = self._clock.now()
-        made: list[_Made] = []
+        made: list[Made] = []
         changed = self._since - OVERLAP if self._since is not None else None
         instances = await self._changed("process-instances", "startDate", "endDate", changed)
         keys = {str(one["processInstanceKey"]) for one in instances} | set(self._open)
         made += await self._definitions({str(one["processDefinitionKey"]) for one in instances})
         for one in instances:
-            made += _instance(one)
+            made += instance_records(one)
         some = sorted(keys)
         for start in range(0, len(some), 50):
             asked = {"processInstanceKey": {"$in": some[start : start + 50]}}
-            for path, make in _KINDS.items():
+            for path, make in KINDS.items():
                 for one in await self._search(path, asked):
                     made += make(one, now)
         self._open = {str(one["processInstanceKey"]): None for one in await self._search("process-instances", {"state": "ACTIVE"})}
@@ -166,14 +140,14 @@ class RestPoll:
             if len(items) < _PAGE:
                 return found
 
-    async def _definitions(self, keys: Iterable[str]) -> list[_Made]:
+    async def _definitions(self, keys: Iterable[str]) -> list[Made]:
         import base64
 
         names = {f"rest:PROCESS:{key}": key for key in keys}
         known = await self._log.database.read(
             lambda connection: set(connection.scalars(select(fact_ids.c.id).where(fact_ids.c.id.in_(list(names)))))
         )
-        made: list[_Made] = []
+        made: list[Made] = []
         for name, key in names.items():
             if name in known:
                 continue
@@ -187,36 +161,36 @@ class RestPoll:
                 "tenantId": definition.get("tenantId"),
                 "resource": base64.b64encode(str(xml).encode()).decode(),
             }
-            made.append(_Made(name, 0, int(key), "PROCESS", "CREATED", value))
+            made.append(Made(name, 0, int(key), "PROCESS", "CREATED", value))
         return made
 
-    async def _changes(self, made: list[_Made]) -> tuple[list[_Made], dict[str, tuple[str, int]]]:
+    async def _changes(self, made: list[Made]) -> tuple[list[Made], dict[str, tuple[str, int]]]:
         """Leave out what is still as it was seen last, and number what is not."""
         if self._last is None:
-            query = select(fact_ids.c.id).where(fact_ids.c.id.like(f"rest:%{_CHANGING}%")).order_by(fact_ids.c.position)
+            query = select(fact_ids.c.id).where(fact_ids.c.id.like(f"rest:%{CHANGING}%")).order_by(fact_ids.c.position)
             self._last = {}
             for name in await self._log.database.read(lambda connection: list(connection.scalars(query))):
-                subject, _, digest = name.partition(_CHANGING)
+                subject, _, digest = name.partition(CHANGING)
                 subject, _, number = subject.rpartition(":")
                 self._last[subject] = (digest, int(number))
-        last, kept = dict(self._last), list[_Made]()
+        last, kept = dict(self._last), list[Made]()
         for one in made:
-            subject, changing, digest = one.name.partition(_CHANGING)
+            subject, changing, digest = one.name.partition(CHANGING)
             if changing:
                 known = last.get(subject)
-                if digest == (known[0] if known is not None else _NOTHING):
+                if digest == (known[0] if known is not None else NOTHING):
                     continue
                 last[subject] = (digest, known[1] + 1 if known is not None else 0)
-                one = replace(one, name=f"{subject}:{last[subject][1]}{_CHANGING}{digest}")
+                one = replace(one, name=f"{subject}:{last[subject][1]}{CHANGING}{digest}")
             kept.append(one)
         return kept, last
 
-    async def _add(self, made: list[_Made]) -> int:
+    async def _add(self, made: list[Made]) -> int:
         made, last = await self._changes(made)
         made.sort(key=lambda one: one.at)
 
         def work(connection: Connection, tree: Tree | None) -> Written:
-            new: dict[str, _Made] = {}
+            new: dict[str, Made] = {}
             for start in range(0, len(made), 500):
                 some = made[start : start + 500]
                 known = set(connection.scalars(select(fact_ids.c.id).where(fact_ids.c.id.in_([one.name for one in some]))))
@@ -232,120 +206,3 @@ class RestPoll:
         added = await self._log.grow(work)
         self._last = last
         return added
-
-
-def _key(one: Mapping[str, Any], name: str) -> int:
-    return int(one[name]) if one.get(name) not in (None, "") else -1
-
-
-def _about(one: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "bpmnProcessId": one.get("processDefinitionId"),
-        "processDefinitionKey": _key(one, "processDefinitionKey"),
-        "processInstanceKey": _key(one, "processInstanceKey"),
-        "tenantId": one.get("tenantId"),
-    }
-
-
-def _lifecycle(kind: str, key: int, one: Mapping[str, Any], value: Mapping[str, Any]) -> list[_Made]:
-    start, end = millis_or_none(one.get("startDate")) or 0, millis_or_none(one.get("endDate"))
-    made = [
-        _Made(f"rest:{kind}:{key}:{intent}", start, key, "PROCESS_INSTANCE", intent, value)
-        for intent in ("ELEMENT_ACTIVATING", "ELEMENT_ACTIVATED")
-    ]
-    if end is not None:
-        intent = "ELEMENT_TERMINATED" if one.get("state") in {"TERMINATED", "CANCELED"} else "ELEMENT_COMPLETED"
-        made.append(_Made(f"rest:{kind}:{key}:{intent}", end, key, "PROCESS_INSTANCE", intent, value))
-    return made
-
-
-def _instance(one: Mapping[str, Any]) -> list[_Made]:
-    key = _key(one, "processInstanceKey")
-    value: dict[str, Any] = _about(one) | {
-        "elementId": one.get("processDefinitionId"),
-        "bpmnElementType": "PROCESS",
-        "version": one.get("processDefinitionVersion"),
-        "flowScopeKey": -1,
-        "parentProcessInstanceKey": _key(one, "parentProcessInstanceKey"),
-        "parentElementInstanceKey": _key(one, "parentElementInstanceKey"),
-        "tags": list(one.get("tags") or ()),
-    }
-    if one.get("businessId"):
-        value["businessId"] = one["businessId"]
-    return _lifecycle("PROCESS_INSTANCE", key, one, value)
-
-
-def _element(one: Mapping[str, Any], now: datetime) -> list[_Made]:
-    del now
-    key = _key(one, "elementInstanceKey")
-    scope = _key(one, "processInstanceKey")
-    value = _about(one) | {"elementId": one.get("elementId"), "bpmnElementType": one.get("type"), "flowScopeKey": scope}
-    return _lifecycle("ELEMENT_INSTANCE", key, one, value)
-
-
-def _user_task(one: Mapping[str, Any], now: datetime) -> list[_Made]:
-    key = _key(one, "userTaskKey")
-    created, ended = millis_or_none(one.get("creationDate")) or 0, millis_or_none(one.get("completionDate"))
-    value: dict[str, Any] = _about(one) | {
-        "userTaskKey": key,
-        "elementId": one.get("elementId"),
-        "elementInstanceKey": _key(one, "elementInstanceKey"),
-        "processDefinitionVersion": one.get("processDefinitionVersion"),
-        "assignee": one.get("assignee") or "",
-        "candidateGroupsList": list(one.get("candidateGroups") or ()),
-        "candidateUsersList": list(one.get("candidateUsers") or ()),
-        "dueDate": one.get("dueDate") or "",
-        "followUpDate": one.get("followUpDate") or "",
-        "priority": one.get("priority"),
-        "formKey": _key(one, "formKey"),
-        "externalFormReference": one.get("externalFormReference") or "",
-        "customHeaders": one.get("customHeaders") or {},
-        "creationTimestamp": created,
-    }
-    made = [_Made(f"rest:USER_TASK:{key}:CREATED", created, key, "USER_TASK", "CREATED", value | {"assignee": ""})]
-    if ended is None or one.get("assignee"):  # given back is a change, too
-        at = ended or int(now.timestamp() * 1000)
-        made.append(
-            _Made(f"rest:USER_TASK:{key}:ASSIGNED{_CHANGING}{_digest(one.get('assignee') or '')}", at, key, "USER_TASK", "ASSIGNED", value)
-        )
-    if ended is not None or one.get("state") in {"COMPLETED", "CANCELED"}:
-        intent = "COMPLETED" if one.get("state") == "COMPLETED" else "CANCELED"
-        made.append(_Made(f"rest:USER_TASK:{key}:{intent}", ended or int(now.timestamp() * 1000), key, "USER_TASK", intent, value))
-    return made
-
-
-def _incident(one: Mapping[str, Any], now: datetime) -> list[_Made]:
-    key = _key(one, "incidentKey")
-    value = _about(one) | {
-        "elementId": one.get("elementId"),
-        "elementInstanceKey": _key(one, "elementInstanceKey"),
-        "jobKey": _key(one, "jobKey"),
-        "errorType": one.get("errorType"),
-        "errorMessage": one.get("errorMessage") or "",
-    }
-    made = [_Made(f"rest:INCIDENT:{key}:CREATED", millis_or_none(one.get("creationTime")) or 0, key, "INCIDENT", "CREATED", value)]
-    if one.get("state") == "RESOLVED":
-        made.append(_Made(f"rest:INCIDENT:{key}:RESOLVED", int(now.timestamp() * 1000), key, "INCIDENT", "RESOLVED", value))
-    return made
-
-
-def _variable(one: Mapping[str, Any], now: datetime) -> list[_Made]:
-    key = _key(one, "variableKey")
-    value = _about(one) | {"name": one.get("name"), "value": one.get("value"), "scopeKey": _key(one, "scopeKey")}
-    return [
-        _Made(f"rest:VARIABLE:{key}{_CHANGING}{_digest(one.get('value'))}", int(now.timestamp() * 1000), key, "VARIABLE", "UPDATED", value)
-    ]
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(str(value).encode()).hexdigest()[:16]
-
-
-_NOTHING: Final = _digest("")
-
-_KINDS: Final[Mapping[str, Callable[[Mapping[str, Any], datetime], list[_Made]]]] = {
-    "element-instances": _element,
-    "user-tasks": _user_task,
-    "incidents": _incident,
-    "variables": _variable,
-}

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final, Literal, Self, cast
+from typing import Any, Final, Literal, Self
 from urllib.parse import urlencode
 
-from camunda_workers.tasks.work import Scope
-
+Scope = Literal["mine", "team", "all"]
 Sort = Literal["due", "priority", "newest", "oldest"]
 SCOPES: Final[tuple[Scope, ...]] = ("mine", "team", "all")
 SORTS: Final[Mapping[Sort, tuple[str, ...]]] = {
@@ -44,8 +43,8 @@ class Look:
         """Read it from an address; what makes no sense is left out."""
         scope, sort, limit = given.get("scope"), given.get("sort"), given.get("limit", "")
         return cls(
-            scope=cast("Scope", scope) if scope in SCOPES else "mine",
-            sort=cast("Sort", sort) if sort in SORTS else "due",
+            scope=scope if scope in SCOPES else "mine",
+            sort=sort if sort in SORTS else "due",
             element=given.get("element", "")[:200],
             due=due if (due := given.get("due", "")) in DUES else "",
             q=given.get("q", "").strip()[:200],

@@ -30,6 +30,9 @@ from camunda_workers.worker.kinds import ListenedUserTask
 BEAT: Final = timedelta(seconds=5)
 """How often a listener worker shows that it is there."""
 
+_HARMLESS: Final = frozenset({"CREATING", "UPDATING", "CANCELING"})
+"""Events that give a task to nobody and decide nothing."""
+
 _HEADER: Final = "io.camunda.zeebe:"
 
 _log = structlog.get_logger("camunda_workers.duties")
@@ -69,13 +72,14 @@ async def apply(desk: DutyDesk, job: JobContext) -> Corrected | None:
         Deny: a rule says no; the person is told the reason.
     """
     task = _listened(job)
-    if job.listener_event not in ("ASSIGNING", "COMPLETING"):
+    if job.listener_event in _HARMLESS:
         return None
     if task is None or task.key is None:
         # Nothing to go by is no reason to let somebody through.
         raise Deny("this engine does not say which task its listener is about: duties cannot be checked")
     user = task.assignee or ""
-    action = "complete" if job.listener_event == "COMPLETING" else "assign"
+    # An event that is newer than this package is judged as strictly as a completion.
+    action = "assign" if job.listener_event == "ASSIGNING" else "complete"
     asked = Asked(
         action=action,
         user=user,

@@ -9,13 +9,16 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Final, Protocol, TypeVar, runtime_checkable
 
 from camunda_workers.errors import CamundaWorkersError, DeadlineExceeded, InvalidArgument, MissingExtra
 from camunda_workers.settings import Settings
 
 T = TypeVar("T")
+
+_THREADS: Final = 2
 
 LONGEST = 5.0
 """Seconds all expressions of one submission may take together."""
@@ -62,8 +65,8 @@ class NoFeel:
         raise self._reason
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Do the work at once: without expressions it is short."""
-        return work()
+        """Do the work in a thread."""
+        return await asyncio.to_thread(work)
 
 
 class EngineFeel:
@@ -75,6 +78,8 @@ class EngineFeel:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self._settings = settings or Settings()
+        # Not the engine's own few threads for Java: a slow form must not hold up the engine. They stay, because Java keeps every thread it has seen.
+        self._threads = ThreadPoolExecutor(_THREADS, "camunda-workers-feel")
         self._opened: tuple[Any, Any, Callable[[str], Any]] | None = None
 
     def evaluate(self, expression: str, context: Mapping[str, Any]) -> Any:
@@ -98,11 +103,9 @@ class EngineFeel:
 
     async def run(self, work: Callable[[], T]) -> T:
         """See `FeelEvaluator.run`."""
-        from camunda_workers.engine.embedded.java import in_java_thread
-
         try:
             async with asyncio.timeout(LONGEST):
-                return await in_java_thread(work)
+                return await asyncio.get_running_loop().run_in_executor(self._threads, work)
         except TimeoutError as error:
             raise DeadlineExceeded(f"the form's expressions took more than {LONGEST:g} seconds") from error
 

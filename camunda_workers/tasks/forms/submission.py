@@ -10,22 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from camunda_workers.tasks.errors import FormRejected
 from camunda_workers.tasks.forms.data import MISSING, Path, as_list, as_object, copied, get, put, shown, too_deep, unknown_paths
 from camunda_workers.tasks.forms.feel import FeelEvaluator
 from camunda_workers.tasks.forms.instances import Instance, first_rows, settle
+from camunda_workers.tasks.forms.messages import Message, say
 from camunda_workers.tasks.forms.options import among, same
 from camunda_workers.tasks.forms.schema import EMPTY, Field, FormModel, Kind, is_expression
 from camunda_workers.tasks.forms.values import is_empty, rule_problems, type_problem
 
-Problems = dict[str, list[str]]
-
-HIDDEN: Final = "is not shown now, so it cannot be set"
-DISABLED: Final = "cannot be set: the field is disabled"
-READONLY: Final = "cannot be changed: the field is read only"
-UNKNOWN: Final = "is not a field of this form"
+Problems = dict[str, list[Message]]
 
 
 @dataclass(frozen=True)
@@ -62,13 +58,13 @@ def check_submission(form: FormModel, submitted: Mapping[str, Any], around: Surr
         CamundaWorkersError: the form needs FEEL, and nothing here can evaluate it.
     """
     if as_object(submitted) is None:
-        raise FormRejected({"": ["is not what a form submits: an object of values is"]})
+        raise FormRejected({"": [say("no-object")]})
     if too_deep(submitted):
-        raise FormRejected({"": ["is nested too deeply to come from a form"]})
-    problems: Problems = {shown(path): [UNKNOWN] for path in unknown_paths(submitted, list(value_paths(form.root, ())))}
+        raise FormRejected({"": [say("deep")]})
+    problems: Problems = {shown(path): [say("unknown")] for path in unknown_paths(submitted, list(value_paths(form.root, ())))}
     for path, one in _entered_lists(form.root, submitted, ()):
         if not isinstance(one, list) and one is not None:
-            problems[shown(path)] = ["must be a list"]
+            problems[shown(path)] = [say("list")]
     if problems:
         raise FormRejected(problems)
     data = _overlaid(form, submitted, around.variables)
@@ -172,7 +168,7 @@ def initial(field: Field, value: Any) -> Any:
 
 def _check(
     one: Instance, submitted: Mapping[str, Any], data: Mapping[str, Any], around: Surroundings, result: dict[str, Any]
-) -> Iterator[str]:
+) -> Iterator[Message]:
     given = get(submitted, one.path)
     if one.field.kind is Kind.LIST:
         yield from _check_list(one, given, data, around, result)
@@ -182,18 +178,18 @@ def _check(
     if one.hidden:
         # Emptying what is not shown is what form-js does itself.
         if changed and not is_empty(given):
-            yield HIDDEN
+            yield say("hidden")
         return
     if field.disabled:
         if changed:
-            yield DISABLED
+            yield say("disabled")
         return
     context = one.scope.context(data)
     readonly = field.readonly
     if is_expression(readonly):
         readonly = around.feel.evaluate(str(readonly), context) is True
     if readonly and changed:
-        yield READONLY
+        yield say("readonly")
         return
     value = get(data, one.path)
     if field.type == "expression":
@@ -235,23 +231,23 @@ def _column(data: Any, path: Path) -> Iterator[Any]:
         yield from _column(row, path[at + 1 :])
 
 
-def _check_list(one: Instance, given: Any, data: Mapping[str, Any], around: Surroundings, result: dict[str, Any]) -> Iterator[str]:
+def _check_list(one: Instance, given: Any, data: Mapping[str, Any], around: Surroundings, result: dict[str, Any]) -> Iterator[Message]:
     before = get(around.variables, one.path)
     if one.hidden:
         if given is not MISSING and not is_empty(given) and not same(given, before):
-            yield HIDDEN
+            yield say("hidden")
         return
     rows = cast("list[Any]", get(data, one.path))
     put(result, one.path, [{} for _ in rows])
     times = len(cast("list[Any]", before)) if isinstance(before, list) else one.field.raw.get("defaultRepetitions", 1)
     if not one.field.raw.get("allowAddRemove", True) and len(rows) != times:
-        yield f"must keep its {times} rows"
+        yield say("rows", times=times)
 
 
-def _document_problems(value: Any, current: Any, around: Surroundings) -> Iterator[str]:
+def _document_problems(value: Any, current: Any, around: Surroundings) -> Iterator[Message]:
     for one in as_list(value) or []:
         known = (as_object(one) or {}).get("documentId") in around.documents
         already = among(one, as_list(current) or [])
         if not (known or already):
-            yield "must be documents that were attached to this task"
+            yield say("attached")
             return

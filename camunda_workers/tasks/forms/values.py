@@ -10,13 +10,13 @@ from decimal import Context, Decimal, InvalidOperation
 from typing import Any, Final, cast
 
 from camunda_workers.tasks.forms.feel import FeelEvaluator
+from camunda_workers.tasks.forms.messages import Message, custom, say
 from camunda_workers.tasks.forms.options import among, options_of
 from camunda_workers.tasks.forms.patterns import EMAIL, PHONE, found_in
 from camunda_workers.tasks.forms.schema import CHOICES, SEVERAL, Field, is_expression
 
-NOT_A_TEXT: Final = "must be a text"
 _TIME: Final = re.compile(r"(\d\d):(\d\d)(?::\d\d(?:\.\d+)?)?(Z|[+-]\d\d:\d\d)?")
-_ZONES: Final[Mapping[str, str]] = {"utc_normalized": "Z", "utc_offset": "an offset like +02:00"}
+_ZONES: Final[Mapping[str, str]] = {"utc_normalized": "zone-utc", "utc_offset": "zone-offset"}
 LONGEST_TEXT: Final = 1_000_000
 _EARLIEST_ZONE: Final = timedelta(hours=-12)
 _PRECISE: Final = Context(prec=2100)
@@ -27,7 +27,7 @@ def is_empty(value: object) -> bool:
     return value is None or value == "" or value == []
 
 
-def type_problem(field: Field, value: object) -> str | None:
+def type_problem(field: Field, value: object) -> Message | None:
     """What is wrong with a value's type, if anything is; nothing entered is fine here."""
     if value is None:
         return None
@@ -36,66 +36,66 @@ def type_problem(field: Field, value: object) -> str | None:
     if field.type == "number":
         return _number_problem(field, value)
     if field.type == "checkbox":
-        return None if isinstance(value, bool) else "must be true or false"
+        return None if isinstance(value, bool) else say("bool")
     if field.type == "datetime":
         return None if value == "" else _moment_problem(field, value)
     if field.type in SEVERAL:
-        return None if isinstance(value, list) else "must be a list"
+        return None if isinstance(value, list) else say("list")
     if field.type == "filepicker":
-        return None if isinstance(value, list) else "must be a list of documents"
+        return None if isinstance(value, list) else say("documents")
     return None
 
 
-def _text_problem(field: Field, value: object) -> str | None:
+def _text_problem(field: Field, value: object) -> Message | None:
     if not isinstance(value, str):
-        return NOT_A_TEXT
+        return say("text")
     if any("\ud800" <= letter <= "\udfff" for letter in value):
-        return "has half a character in it: enter it again"
+        return say("half")
     if len(value) > LONGEST_TEXT:
-        return f"is longer than {LONGEST_TEXT} characters"
+        return say("too-long", limit=LONGEST_TEXT)
     if field.type == "textfield" and re.search(r"[\r\n]", value):
-        return "must be one line"
+        return say("one-line")
     return None
 
 
-def _number_problem(field: Field, value: object) -> str | None:
+def _number_problem(field: Field, value: object) -> Message | None:
     as_text = bool(field.raw.get("serializeToString"))
     if as_text:
         if not isinstance(value, str) or (value != "" and _decimal(value) is None):
-            return "must be a number, written as text"
+            return say("number-text")
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return "must be a number"
+        return say("number")
     return None
 
 
-def _moment_problem(field: Field, value: object) -> str | None:
+def _moment_problem(field: Field, value: object) -> Message | None:
     if not isinstance(value, str):
-        return NOT_A_TEXT
+        return say("text")
     subtype, zone = field.raw.get("subtype"), str(field.raw.get("timeSerializingFormat") or "no_timezone")
     if subtype == "date":
-        return None if _date(value) else "must be a date like 2026-01-31"
+        return None if _date(value) else say("date")
     if subtype == "time":
         return _time_problem(value, zone)
     day, _, clock = value.partition("T")
     if not _date(day) or not clock:
-        return "must be a date and time like 2026-01-31T13:45"
+        return say("date-time")
     return _time_problem(clock, zone)
 
 
-def _time_problem(value: str, zone: str) -> str | None:
+def _time_problem(value: str, zone: str) -> Message | None:
     found = _TIME.fullmatch(value)
     try:
         if found is None:
             raise ValueError
         time(int(found[1]), int(found[2]))
     except ValueError:
-        return "must be a time like 13:45"
+        return say("time")
     given = found[3] or ""
     fits = given == "Z" if zone == "utc_normalized" else given not in ("", "Z") if zone == "utc_offset" else not given
     if zone == "utc_offset" and given == "Z":
         fits = True  # the offset of UTC itself
-    return None if fits else f"must be a time with {_ZONES.get(zone, 'no time zone')}"
+    return None if fits else say(_ZONES.get(zone, "zone-none"))
 
 
 def _date(text: str) -> date | None:
@@ -105,7 +105,7 @@ def _date(text: str) -> date | None:
         return None
 
 
-def rule_problems(field: Field, value: Any, context: Mapping[str, Any], feel: FeelEvaluator, now: datetime) -> Iterator[str]:
+def rule_problems(field: Field, value: Any, context: Mapping[str, Any], feel: FeelEvaluator, now: datetime) -> Iterator[Message]:
     """What is wrong with a value of the right type, one sentence each.
 
     Args:
@@ -117,7 +117,7 @@ def rule_problems(field: Field, value: Any, context: Mapping[str, Any], feel: Fe
     """
     rules = field.rules
     if rules.get("required") and (is_empty(value) or (field.type == "checkbox" and value is False)):
-        yield "is required"
+        yield say("required")
     if is_empty(value):
         return
     if field.type == "number":
@@ -130,7 +130,7 @@ def rule_problems(field: Field, value: Any, context: Mapping[str, Any], feel: Fe
         # Past means past everywhere: the browser decided by the clock and zone of whoever sat there.
         day = _date(str(value)[:10])
         if day is not None and day < (now.astimezone(UTC) + _EARLIEST_ZONE).date():
-            yield "must not be in the past"
+            yield say("past")
 
 
 def _limit(field: Field, name: str, context: Mapping[str, Any], feel: FeelEvaluator) -> Any:
@@ -138,69 +138,70 @@ def _limit(field: Field, name: str, context: Mapping[str, Any], feel: FeelEvalua
     return feel.evaluate(str(given), context) if is_expression(given) else given
 
 
-def _number_rules(field: Field, value: object, context: Mapping[str, Any], feel: FeelEvaluator) -> Iterator[str]:
+def _number_rules(field: Field, value: object, context: Mapping[str, Any], feel: FeelEvaluator) -> Iterator[Message]:
     number = _decimal(value)
     if number is None:
-        yield "is out of range"
+        yield say("range")
         return
     digits = field.raw.get("decimalDigits")
     if isinstance(digits, int) and not isinstance(digits, bool) and digits >= 0 and _decimals(number) > digits:
-        yield "must be a whole number" if digits == 0 else f"may have {digits} decimal {'digit' if digits == 1 else 'digits'} at most"
+        yield say("whole") if digits == 0 else say("digits", limit=digits)
     step = _decimal(field.raw.get("increment"))
     offset = _PRECISE.remainder(number, step) if step else Decimal(0)
     if step and offset:
         below = _PRECISE.subtract(number, offset)
-        yield f"must be a multiple of {step}: the nearest are {below} and {below + step}"
-    for name, word in (("min", "at least"), ("max", "at most")):
+        yield say("step", step=step, below=below, above=below + step)
+    for name in ("min", "max"):
         if field.rules.get(name) is None:
             continue
         limit = _decimal(_limit(field, name, context, feel))
         if limit is None:
-            yield f"cannot be checked: its {name} is not a number now"
+            yield say("no-limit", name=name)
         elif number < limit if name == "min" else number > limit:
-            yield f"must be {word} {limit}"
+            yield say(name, limit=limit)
 
 
-def _text_rules(field: Field, value: str, context: Mapping[str, Any], feel: FeelEvaluator) -> Iterator[str]:
+def _text_rules(field: Field, value: str, context: Mapping[str, Any], feel: FeelEvaluator) -> Iterator[Message]:
     rules = field.rules
     # JavaScript counts UTF-16 units.
     length = len(value.strip().encode("utf-16-le", "surrogatepass")) // 2
-    for name, word in (("minLength", "at least"), ("maxLength", "at most")):
+    for name in ("minLength", "maxLength"):
         if rules.get(name) is None:
             continue
         limit = _decimal(_limit(field, name, context, feel))
         if limit is None:
-            yield f"cannot be checked: its {name} is not a number now"
+            yield say("no-limit", name=name)
         elif length < limit if name == "minLength" else length > limit:
-            yield f"must have {word} {limit} characters"
+            yield say(name, limit=limit)
     kind = rules.get("validationType")
-    checks = [(rules.get("pattern"), str(rules.get("patternErrorMessage") or f"must match the pattern {rules.get('pattern')}"))]
-    checks += [(EMAIL, "must be an email address")] if kind == "email" else []
-    checks += [(PHONE, "must be an international phone number, like +4930664040900")] if kind == "phone" else []
+    own = rules.get("patternErrorMessage")
+    checks = [(rules.get("pattern"), custom(str(own)) if own else say("pattern", pattern=rules.get("pattern")))]
+    checks += [(EMAIL, say("email"))] if kind == "email" else []
+    checks += [(PHONE, say("phone"))] if kind == "phone" else []
     for pattern, message in checks:
         if not pattern:
             continue
         try:
             fits = found_in(str(pattern), value)
         except TimeoutError:
-            fits, message = False, "cannot be checked: its pattern takes too long on this text"
+            fits, message = False, say("pattern-slow")
         except ValueError as error:
-            fits, message = False, f"cannot be checked: its pattern is wrong ({error})"
+            fits, message = False, say("pattern-wrong", error=error)
         if not fits:
             yield message
 
 
-def _choice_rules(field: Field, value: Any, context: Mapping[str, Any], feel: FeelEvaluator) -> Iterator[str]:
+def _choice_rules(field: Field, value: Any, context: Mapping[str, Any], feel: FeelEvaluator) -> Iterator[Message]:
     options = options_of(field, context, feel)
     if field.type not in SEVERAL:
         if not among(value, options):
-            yield "must be one of the options"
+            yield say("option")
         return
     chosen = cast("list[object]", value)
     if any(not among(one, options) for one in chosen):
-        yield "must be some of the options"
+        yield say("options")
     if any(among(one, chosen[:number]) for number, one in enumerate(chosen)):
-        yield "must have each option once only"
+        yield say("once")
 
 
 def _decimal(value: object) -> Decimal | None:

@@ -49,6 +49,8 @@ class MailServer:
     def __post_init__(self) -> None:
         if self.tls not in ("starttls", "tls", "none"):
             raise ConfigurationError(f"mail: tls is starttls, tls or none, not '{self.tls}'")
+        if self.tls == "none" and self.password is not None and self.host not in ("127.0.0.1", "::1", "localhost"):
+            raise ConfigurationError(f"mail: the password would go to {self.host} unencrypted: use starttls or tls")
         if "@" not in self.sender:
             raise ConfigurationError("mail: the sender is an address of email (CAMUNDA_WORKERS_MAIL_FROM)")
 

@@ -61,7 +61,7 @@ class Keeper:
         """Start watching."""
         self._tasks = [
             asyncio.create_task(self._snapshot_forever(), name="camunda-workers-snapshots"),
-            asyncio.create_task(self._watch_disk(), name="camunda-workers-disk"),
+            asyncio.create_task(self._watch(), name="camunda-workers-disk"),
         ]
 
     async def stop(self) -> None:
@@ -123,18 +123,24 @@ class Keeper:
             except Exception:
                 _logger.exception("a snapshot failed; the engine goes on, the next one is tried in %s s", self._interval)
 
-    async def _watch_disk(self) -> None:
+    async def _watch(self) -> None:
         while True:
             try:
-                free = await asyncio.to_thread(self._home.free_bytes)
-            except OSError as error:
-                full: str | None = f"{self._home.folder.path} cannot be reached: {error.strerror}"
-            else:
-                few = f"the disk of {self._home.folder.path} has only {free // 2**20} MB left, {self._least_free // 2**20} MB are needed"
-                full = few if free < self._least_free else None
-            changed = (full is None) != (self._full is None)
-            self._full = full
-            if changed:
-                self._tell()
-            await self._time.follow()
+                await self._look_at_disk()
+                await self._time.follow()  # little by little, so that a snapshot need not wait for it
+            except Exception:
+                _logger.exception("the engine's keeper goes on")
             await asyncio.sleep(_WATCH_SECONDS)
+
+    async def _look_at_disk(self) -> None:
+        path, needed = self._home.folder.path, self._least_free
+        try:
+            free = await asyncio.to_thread(self._home.free_bytes)
+        except OSError as error:
+            full: str | None = f"{path} cannot be reached: {error.strerror}"
+        else:
+            few = f"the disk of {path} has only {free // 2**20} MB left, {needed // 2**20} MB are needed"
+            full = few if free < needed else None
+        if (full is None) != (self._full is None):
+            self._full = full
+            self._tell()

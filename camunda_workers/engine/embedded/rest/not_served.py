@@ -19,8 +19,7 @@ _ADMIN = "one process is one broker: there is nothing to administer"
 _HISTORY = "history is an append-only event log here: nothing is taken out of it"
 NOT_SERVED: Mapping[str, str] = {
     **dict.fromkeys(("users", "groups", "roles", "tenants", "authorizations", "mapping-rules", "setup"), _IDENTITY),
-    "audit-logs": "Camunda 8.8 has no audit log; 'camunda-workers case show' and the event log tell who did what",
-    "user-tasks/{userTaskKey}/audit-logs": "Camunda 8.8 has no audit log; 'camunda-workers case show' and the event log tell who did what",
+    "audit-logs": "Camunda 8.8 has no audit log; POST /v2/user-tasks/{userTaskKey}/audit-logs/search and the event log tell who did what",
     "cluster-variables": "Camunda 8.8 has no cluster variables (8.9 and later have)",
     "conditionals": "Camunda 8.8 has no conditional events (8.9 and later have)",
     "global-task-listeners": "Camunda 8.8 has no global listeners (8.9 and later have)",

@@ -18,8 +18,10 @@ from camunda_workers.engine.embedded.rest.search_schema import search_schema
 from camunda_workers.errors import InvalidArgument, NotFound
 from camunda_workers.events import ReadModel
 from camunda_workers.events.entities import ELEMENT_INSTANCE, INCIDENT, PROCESS_INSTANCE, USER_TASK, VARIABLE
+from camunda_workers.events.entities_audit import AUDIT_LOG
 from camunda_workers.events.entities_messages import CORRELATED_SUBSCRIPTION, DECISION_REQUIREMENTS, MESSAGE_SUBSCRIPTION
 from camunda_workers.events.entities_static import DECISION_DEFINITION, DECISION_INSTANCE, JOB, PROCESS_DEFINITION
+from camunda_workers.events.projections.audit import task_operations
 from camunda_workers.events.projections.work import incident_scopes, incidents
 from camunda_workers.events.search import Entity
 
@@ -128,6 +130,14 @@ async def get_decision_instance(request: Request) -> Response:
     return JSONResponse(await (await model_of(request)).get_decision_instance(key))
 
 
+async def search_user_task_audit_logs(request: Request, body: Search) -> Response:
+    """What was done with a user task, when and by whom."""
+    model, key = await model_of(request), bodies.path_key(request, "userTaskKey")
+    await model.get(USER_TASK, key)
+    of_task = task_operations.c.user_task_key == key
+    return await answered(model.search(AUDIT_LOG, body.filter, body.sort, body.page, conditions=[of_task]))
+
+
 def _incidents(path: str, name: str, parameter: str, found: Callable[[ReadModel, int], Awaitable[Any]]) -> Operation:
     async def endpoint(request: Request, body: Search) -> Response:
         """Incidents in a scope: of it and of everything inside, called process instances too."""
@@ -164,6 +174,14 @@ OPERATIONS = [
     _get("/process-definitions", "getProcessDefinition", PROCESS_DEFINITION),
     _get("/decision-definitions", "getDecisionDefinition", DECISION_DEFINITION),
     _get("/decision-requirements", "getDecisionRequirements", DECISION_REQUIREMENTS),
+    Operation(
+        "POST",
+        "/user-tasks/{userTaskKey}/audit-logs/search",
+        search_user_task_audit_logs,
+        Search,
+        refusals=(404,),
+        body_schema=search_schema(AUDIT_LOG),
+    ),
     Operation("GET", "/forms/{formKey}", get_form_by_key, refusals=(404,)),
     Operation("GET", "/decision-instances/{decisionEvaluationInstanceKey}", get_decision_instance, refusals=(404,)),
     Operation(

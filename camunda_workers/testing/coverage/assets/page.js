@@ -41,8 +41,21 @@
       await viewer.importXML(source);
       colour(viewer, one);
     } catch (error) {
-      canvas.replaceWith(make("p", `The diagram cannot be drawn: ${error.message}`, { className: "missing" }));
+      // A file without a drawing (or a broken one) still says what was executed.
+      canvas.replaceWith(make("p", `The diagram cannot be drawn: ${error.message}`, { className: "missing" }), executed(one));
     }
+  }
+
+  function executed(one) {
+    const table = make("table"), head = make("tr");
+    head.append(make("th", "Element"), make("th", "Kind"), make("th", "Executed"));
+    table.append(head);
+    for (const part of one.elements) {
+      const row = make("tr", undefined, { className: part.count ? "hit" : "missed" });
+      row.append(make("td", part.name || part.id), make("td", part.kind), make("td", part.count || "never", { className: "n" }));
+      table.append(row);
+    }
+    return table;
   }
 
   function colour(viewer, one) {
