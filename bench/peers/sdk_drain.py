@@ -29,7 +29,7 @@ async def main(address: str, job_type: str, count: int) -> None:
         variables = job.variables.to_dict()
         return {"number": variables["number"] + 1, "amount": variables["claim"]["amount"]}
 
-    configuration = {"CAMUNDA_REST_ADDRESS": f"{address}/v2", "CAMUNDA_AUTH_STRATEGY": "NONE"}
+    configuration: Any = {"CAMUNDA_REST_ADDRESS": f"{address}/v2", "CAMUNDA_AUTH_STRATEGY": "NONE"}
     async with CamundaAsyncClient(configuration=configuration) as client:  # pyright: ignore[reportUnknownVariableType]
         config: Any = WorkerConfig(job_type=job_type, job_timeout_milliseconds=60_000)  # pyright: ignore[reportUnknownVariableType]
         client.create_job_worker(config=config, callback=work, execution_strategy="async")  # pyright: ignore[reportUnknownMemberType]

@@ -163,8 +163,8 @@ def erase(
 
 
 async def _erase(subject: str, reason: str, by: str, yes: bool, data_dir: Path | None, target: str | None, as_json: bool) -> None:
-    from camunda_workers.events import ReadModel
     from camunda_workers.events.chain.erase import erase, plan_erasure
+    from camunda_workers.events.partitions import EveryPartition
 
     async with open_log(data_dir, target) as log:
         plan = await plan_erasure(log, subject)
@@ -175,7 +175,7 @@ async def _erase(subject: str, reason: str, by: str, yes: bool, data_dir: Path |
             typer.confirm("Erase them for ever?", abort=True)
         erased = await erase(log, plan, reason=reason, by=by)
         with progress("folding the read model anew"):
-            await ReadModel(log).rebuild()
+            await EveryPartition(log).rebuild()
         if as_json:
             print_json(
                 {
@@ -218,10 +218,10 @@ async def _export(path: Path, what: str, process: str | None, key: Path | None, 
                 await export_log(log, path, note, size, told)
             return f"{size} records in {path}; check them with: unzip {path} verify.py && python verify.py {path} '{signer.verifier}'"
         if what == "parquet":
-            from camunda_workers.events import ReadModel
             from camunda_workers.events.export.parquet import export_parquet
+            from camunda_workers.events.partitions import EveryPartition
 
-            await ReadModel(log).catch_up()
+            await EveryPartition(log).catch_up()
             with progress("exporting") as told:
                 counts = await export_parquet(log, path, told)
             return f"{counts['records']} records and {len(counts) - 1} tables in {path}"
@@ -255,14 +255,14 @@ def archive(
 
 
 async def _archive(folder: Path, before: datetime, contents: bool, key: Path | None, data_dir: Path | None, target: str | None) -> str:
-    from camunda_workers.events import ReadModel
     from camunda_workers.events.chain.notary import Notary
+    from camunda_workers.events.partitions import EveryPartition
     from camunda_workers.events.retention import archive
 
     async with open_log(data_dir, target) as log:
         await Notary(log, signer_of(log, key, data_dir)).sign()
         with progress("archiving") as told:
-            done = await archive(log, ReadModel(log), folder, before, with_contents=contents, progress=told)
+            done = await archive(log, EveryPartition(log), folder, before, with_contents=contents, progress=told)
     if done.path is None:
         return f"nothing to archive: {done.why}"
     return f"{done.end - done.begin} records in {done.path}; it ends with record {done.end - 1}, because {done.why}"

@@ -42,14 +42,15 @@ def sink(
 async def _sink(
     host: str, port: int, username: str, password: str | None, sign: bool, key: Path | None, data_dir: Path | None, target: str | None
 ) -> None:
-    from camunda_workers.events import Follower, ReadModel
+    from camunda_workers.events import Follower
     from camunda_workers.events.chain.notary import Notary
+    from camunda_workers.events.partitions import EveryPartition
     from camunda_workers.events.sources.sink import ExporterSink
 
     stop = _stop_on_signals()
     async with open_log(data_dir, target, create=True, durable=True) as log:
         notary = Notary(log, signer_of(log, key, data_dir)) if sign else None
-        followers: list[Follower] = [ReadModel(log), *([notary] if notary is not None else [])]
+        followers: list[Follower] = [EveryPartition(log), *([notary] if notary is not None else [])]
         async with ExporterSink(log, username=username, password=password, host=host, port=port, followers=followers) as running:
             print(json.dumps({"sink": running.address, "log": log.database.name, "pid": os.getpid()}), flush=True)
             await stop.wait()
@@ -105,7 +106,8 @@ def import_(
 async def _import(
     address: str, indices: str, username: str | None, password: str | None, data_dir: Path | None, target: str | None
 ) -> None:
-    from camunda_workers.events import Pump, ReadModel
+    from camunda_workers.events import Pump
+    from camunda_workers.events.partitions import EveryPartition
     from camunda_workers.events.sources.elasticsearch import RecordIndices
 
     async with open_log(data_dir, target, create=True) as log:
@@ -115,7 +117,7 @@ async def _import(
             async with RecordIndices(address, partition=partition, username=username, password=password, indices=indices) as source:
                 added = await Pump(source, log, partition=partition).catch_up()
                 print(json.dumps({"partition": partition, "added": added, "position": await log.position(partition)}), flush=True)
-        await ReadModel(log).catch_up()
+        await EveryPartition(log).catch_up()
 
 
 def _stop_on_signals() -> asyncio.Event:

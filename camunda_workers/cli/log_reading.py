@@ -98,12 +98,12 @@ def rebuild(
 
 
 async def _rebuild(name: str | None, data_dir: Path | None, target: str | None) -> None:
-    from camunda_workers.events import ReadModel
+    from camunda_workers.events.partitions import EveryPartition
     from camunda_workers.events.rebuild import rebuild
 
     async with open_log(data_dir, target) as log:
         with progress("folding") as told:
-            count = await rebuild(ReadModel(log), log, name, told)
+            count = await rebuild(EveryPartition(log), log, name, told)
     say(f"folded {count} records into {name or 'every projection'}")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, inspect, select
 
-from camunda_workers.errors import MissingExtra, ReadModelError
+from camunda_workers.errors import ReadModelError
 from camunda_workers.events import schema
 
 if TYPE_CHECKING:
@@ -33,7 +33,9 @@ def prepare(database: Database) -> str:
         )
     if found is None and not database.is_postgresql:
         return database.run(_make)  # a new file needs no migrations, and not the time it takes to load them
-    _migrate(database)
+    from camunda_workers.events.migrations.run import upgrade
+
+    upgrade(database)
     return database.run(_named)
 
 
@@ -64,11 +66,3 @@ def _named(connection: Connection) -> str:
         log_id = uuid.uuid4().hex
         connection.execute(schema.state.insert().values(id=1, log_id=log_id, size=0, archived_to=0))
     return log_id
-
-
-def _migrate(database: Database) -> None:
-    try:
-        from camunda_workers.events.migrations.run import upgrade
-    except ImportError as error:
-        raise MissingExtra("postgres", f"bringing the event log {database.name} up to date") from error
-    upgrade(database)

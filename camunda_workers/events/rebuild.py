@@ -12,10 +12,10 @@ from camunda_workers.events.projections.base import positions
 
 if TYPE_CHECKING:
     from camunda_workers.events.log import EventLog
-    from camunda_workers.events.read_model import ReadModel
+    from camunda_workers.events.partitions import EveryPartition
 
 
-async def rebuild(model: ReadModel, log: EventLog, name: str | None = None, progress: Callable[[int, int], None] | None = None) -> int:
+async def rebuild(model: EveryPartition, log: EventLog, name: str | None = None, progress: Callable[[int, int], None] | None = None) -> int:
     """Forget what was folded and fold it again from the first record.
 
     Args:

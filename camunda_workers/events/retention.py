@@ -29,7 +29,7 @@ from camunda_workers.events.schema import DEFINITIONS, ENTRY, checkpoints, paylo
 if TYPE_CHECKING:
     from camunda_workers.events.chain.tree import Tree
     from camunda_workers.events.log import EventLog
-    from camunda_workers.events.read_model import ReadModel
+    from camunda_workers.events.source import Follower
 
 PAGE: Final = 20_000
 
@@ -55,7 +55,7 @@ class Archive:
 
 async def archive(
     log: EventLog,
-    model: ReadModel,
+    model: Follower,
     folder: Path,
     before: datetime,
     *,

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,6 +22,7 @@ from camunda_workers.events.chain.note import Signer
 from camunda_workers.events.chain.verify import verify_log
 from camunda_workers.events.facts import Fact, FactKind, Facts
 from camunda_workers.events.projections import PROJECTIONS
+from camunda_workers.events.retention import archive, verify_archive
 from camunda_workers.events.sources.sink import ExporterSink
 from camunda_workers.events.stats import log_stats
 from camunda_workers.events.subscription import parse_filter, subscribe
@@ -171,3 +173,22 @@ async def test_opened_again_it_is_the_same_log(log: EventLog) -> None:
 async def test_a_server_that_is_not_there() -> None:
     with pytest.raises(ReadModelError, match=r"postgresql://somebody:\*\*\*@127\.0\.0\.1:1/x cannot be used"):
         EventLog.open("postgresql://somebody:secret@127.0.0.1:1/x")
+
+
+async def test_archived_and_searched(log: EventLog, tmp_path: Path) -> None:
+    await log.append(LINES)
+    await Notary(log, SIGNER).sign()
+    model = ReadModel(log)
+    async with EventLog.open() as other:
+        await other.append(LINES)
+        same = ReadModel(other)
+        for search in ("search_user_tasks", "search_process_instances", "search_variables", "search_jobs", "search_incidents"):
+            assert await getattr(model, search)(None, [{"field": "tenantId"}]) == await getattr(same, search)(None, [{"field": "tenantId"}])
+        asked = {"candidateGroup": "claims-assessors"}
+        assert (
+            (await model.search_user_tasks(asked))["page"]["totalItems"] == (await same.search_user_tasks(asked))["page"]["totalItems"] > 0
+        )
+    done = await archive(log, model, tmp_path, datetime(2030, 1, 1, tzinfo=UTC))
+    assert done.path is not None
+    assert (await verify_log(log, [SIGNER.verifier])).good
+    assert (await verify_archive(log, done.path))[1] == []

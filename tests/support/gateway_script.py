@@ -6,28 +6,11 @@ import base64
 from collections.abc import Iterator
 from typing import Any
 
-from tests.support.diagrams import ONE_TASK, process, sequence, service_task
+from tests.support.diagrams import ONE_TASK, process, sequence
 from tests.support.gateway_calls import Call
+from tests.support.gateway_diagrams import CALLING, CAUGHT, EMPTY, TWO
 from tests.support.resources import form, table
 
-_ERROR = '<bpmn:error id="no" errorCode="NO"/>'
-_CAUGHT = process(
-    "caught",
-    sequence(service_task("risky", "risky"))
-    + '<bpmn:boundaryEvent id="caught-it" attachedToRef="risky"><bpmn:outgoing>away</bpmn:outgoing>'
-    + '<bpmn:errorEventDefinition errorRef="no"/></bpmn:boundaryEvent>'
-    + '<bpmn:endEvent id="gone"/><bpmn:sequenceFlow id="away" sourceRef="caught-it" targetRef="gone"/>',
-    _ERROR,
-)
-_CALLING = process(
-    "calling",
-    sequence(
-        '<bpmn:callActivity id="call"><bpmn:extensionElements><zeebe:calledElement processId="one-task"/>'
-        "</bpmn:extensionElements></bpmn:callActivity>"
-    ),
-)
-_TWO = process("two-tasks", sequence(service_task("first", "first"), service_task("second", "second")))
-_EMPTY = process("empty", sequence())
 _KEY = "2251799813999999"
 _BAD_DOCUMENTS = {
     "an array": "[1]",
@@ -57,8 +40,8 @@ def _deployments() -> Iterator[Call]:
     yield Call("topology", "Topology", {})
     yield _deploy("a process", _file("one.bpmn", ONE_TASK), one="deployments.0.process.processDefinitionKey")
     yield _deploy("it again", _file("one.bpmn", ONE_TASK))
-    yield _deploy("several", _file("caught.bpmn", _CAUGHT), _file("two.bpmn", _TWO), _file("empty.bpmn", _EMPTY))
-    yield _deploy("a caller", _file("calling.bpmn", _CALLING))
+    yield _deploy("several", _file("caught.bpmn", CAUGHT), _file("two.bpmn", TWO), _file("empty.bpmn", EMPTY))
+    yield _deploy("a caller", _file("calling.bpmn", CALLING))
     yield _deploy("a decision", _file("rate.dmn", table("rate")), rate="deployments.0.decision.decisionKey")
     yield _deploy("a decision that fails", _file("fails.dmn", table("fails", expression="assert(amount, amount = 1)")))
     yield _deploy("a form", _file("ask.form", form("ask")), form="deployments.0.form.formKey")
@@ -72,11 +55,11 @@ def _deployments() -> Iterator[Call]:
     yield _deploy("a task without a type", _file("one.bpmn", ONE_TASK.replace(b'type="work"', b'type=""')))
     yield _deploy("a wrong expression", _file("one.bpmn", ONE_TASK.replace(b'type="work"', b'type="=1+"')))
     yield _deploy("one id twice", _file("a.bpmn", ONE_TASK), _file("b.bpmn", ONE_TASK))
-    yield _deploy("one name twice", _file("a.bpmn", ONE_TASK), _file("a.bpmn", _TWO))
+    yield _deploy("one name twice", _file("a.bpmn", ONE_TASK), _file("a.bpmn", TWO))
     yield _deploy("a broken decision", _file("rate.dmn", b"<definitions/>"))
     yield _deploy("a broken form", _file("ask.form", b"{"))
     yield _deploy("a form without an id", _file("ask.form", b"{}"))
-    yield _deploy("a good one with a bad one", _file("good.bpmn", _EMPTY), _file("bad.bpmn", b"<a/>"))
+    yield _deploy("a good one with a bad one", _file("good.bpmn", EMPTY), _file("bad.bpmn", b"<a/>"))
     yield Call("deploy for a tenant", "DeployResource", {"resources": [_file("one.bpmn", ONE_TASK)], "tenantId": "other"})
     yield Call("deploy for the default tenant", "DeployResource", {"resources": [_file("one.bpmn", ONE_TASK)], "tenantId": "<default>"})
     yield Call("deploy the old way", "DeployProcess", {"processes": [{"name": "one.bpmn", "definition": _file("", ONE_TASK)["content"]}]})
@@ -275,7 +258,7 @@ def _migrate(name: str, target: str, mapping: dict[str, str] | list[tuple[str, s
 
 
 def _migrations() -> Iterator[Call]:
-    changed = _TWO.replace(b'"second"', b'"last"')
+    changed = TWO.replace(b'"second"', b'"last"')
     yield _deploy("a changed one", _file("two.bpmn", changed), changed="deployments.0.process.processDefinitionKey")
     yield _start("one to move", {"moving": "processInstanceKey"}, bpmnProcessId="two-tasks", version=1)
     yield _activate("one to move", {"job": "jobs.0.key"}, "jobs.0", type="first", maxJobsToActivate=5)

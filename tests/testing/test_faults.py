@@ -122,7 +122,7 @@ def test_a_virtual_machine_that_dies_in_mid_test_takes_only_its_test_along(tmp_p
     (tmp_path / "pytest.ini").write_text("[pytest]\nasyncio_mode = auto\n")
     (tmp_path / "test_it.py").write_text(DYING)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-n", "1"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, env=os.environ, check=False)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=170, env=os.environ, check=False)
     assert done.returncode == 1, done.stdout
     assert "crashed while running 'test_it.py::test_dies'" in done.stdout
     assert "1 failed, 3 passed" in done.stdout

@@ -212,3 +212,13 @@ def test_the_mark_is_believed_only_when_it_is_whole(tmp_path: Path) -> None:
     for damaged in (text[:-4], b"", text.replace(b"8 ", b"9 ", 1), b"no mark"):
         mark.path.write_bytes(damaged)
         assert mark.read() == 0
+
+
+def test_every_commit_is_synced(path: Path) -> None:
+    """A killed process cannot show this, only a power cut could: so at least what SQLite was told is checked."""
+    log = LogFile(path)
+    writer = log._writer  # pyright: ignore[reportPrivateUsage]
+    assert writer is not None
+    assert writer.execute("pragma journal_mode").fetchone() == ("wal",)
+    assert writer.execute("pragma synchronous").fetchone() == (2,)  # FULL: the write-ahead log is synced at every commit
+    log.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from camunda_workers.client.proto import gateway_pb2 as pb
 from camunda_workers.project import DutiesSection
 from camunda_workers.tasks import DutyDesk, TaskStore
 from camunda_workers.tasks.duties import Deed
+from camunda_workers.tasks.duties.desk import Asked
 from camunda_workers.tasks.duties.history import CaseHistory, LogIsBehind
 from camunda_workers.tasks.duties.listener import apply, variables_of
 
@@ -50,8 +52,11 @@ class Known:
 
 
 class Clock:
+    def __init__(self) -> None:
+        self.time = NOW
+
     def now(self) -> datetime:
-        return NOW
+        return self.time
 
 
 @pytest.fixture
@@ -132,6 +137,22 @@ async def test_who_is_away_is_substituted_for_but_not_when_they_take_a_task_them
     assert await apply(desk, job(EVENTS.ASSIGNING, "x")) is None, "everybody in the circle is away"
     with pytest.raises(Deny, match="grace already completed"):
         await apply(desk, job(EVENTS.ASSIGNING, "frank"))
+
+
+async def test_the_groups_of_a_login_count_for_the_listener_for_a_while(store: TaskStore) -> None:
+    clock = Clock()
+    desk = DutyDesk(DutiesSection(candidates_only=True), Known(), store, clock=clock)
+    with pytest.raises(Deny, match="not known in which groups bob is"):
+        await apply(desk, job(EVENTS.ASSIGNING, "bob", old=True))
+    login = Asked("assign", "bob", "claim", "approve", 10, 11, candidate_groups=("g",), groups=frozenset({"g"}))
+    assert (await desk.decide(login)).allowed
+    assert await apply(desk, job(EVENTS.COMPLETING, "Bob", old=True)) is None
+    await desk.decide(replace(login, groups=frozenset({"h"})))
+    with pytest.raises(Deny, match="the task is for g"):
+        await apply(desk, job(EVENTS.COMPLETING, "bob", old=True))
+    clock.time += timedelta(hours=13)
+    with pytest.raises(Deny, match="not known in which groups"):
+        await apply(desk, job(EVENTS.COMPLETING, "bob", old=True))
 
 
 def test_only_variables_that_rules_look_at_are_fetched() -> None:

@@ -76,6 +76,10 @@ class Horizon:
         elif value_type == "JOB":
             self._job(intent, key, value)
 
+    def copy(self) -> Horizon:
+        """Return one that does not change with this one."""
+        return Horizon(dict(self.due), dict(self.free), dict(self.held), dict(self.stuck))
+
     def to_facts(self) -> dict[str, Any]:
         """Return it as JSON can hold it."""
         due = [[kind, key, time] for (kind, key), time in self.due.items()]

@@ -11,7 +11,7 @@ from camunda_workers.errors import NotFound
 from camunda_workers.events.bpmn import Diagram, read_diagram
 from camunda_workers.events.log import EventLog
 from camunda_workers.events.projections.definitions import resource_of
-from camunda_workers.events.record import Record, known_key
+from camunda_workers.events.record import Record, known_key, partition_of
 from camunda_workers.events.story import flow, work
 from camunda_workers.events.story.model import Actor, CaseStory, Wait
 from camunda_workers.events.story.telling import Telling
@@ -61,9 +61,15 @@ async def instances_story(
     Raises:
         NotFound: the log has no record of any of them.
     """
-    found = [record async for record in log.records(process_instance_keys=keys)]
-    sources = {record.source_position for record in found if record.value_type == "VARIABLE"}
-    telling = Telling(await _diagrams(log, found), frozenset(agent_job_types), await log.positions_of("VARIABLE_DOCUMENT", sources))
+    found: list[Record] = []
+    from_outside: set[int] = set()
+    for partition in sorted({partition_of(key) for key in keys}):
+        some = [record async for record in log.records(process_instance_keys=keys, partition=partition)]
+        sources = {record.source_position for record in some if record.value_type == "VARIABLE"}
+        from_outside |= await log.positions_of("VARIABLE_DOCUMENT", sources, partition)
+        found += some
+    found.sort(key=lambda record: record.timestamp)  # keeps each partition's own order where moments are the same
+    telling = Telling(await _diagrams(log, found), frozenset(agent_job_types), from_outside)
     waits = Waits(telling)
     for record in found:
         if record.is_event and (teller := TELLERS.get(record.value_type)) is not None:

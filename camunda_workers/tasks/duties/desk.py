@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from camunda_workers.clock import Clock, SystemClock
 from camunda_workers.project import DutiesSection
@@ -17,6 +17,10 @@ from camunda_workers.tasks.duties.sink import Fact, FactSink
 
 if TYPE_CHECKING:
     from camunda_workers.tasks.store import TaskStore
+
+
+REMEMBERED: Final = timedelta(hours=12)
+"""How long the groups of a login count for a listener, where no directory knows the person: somebody who left a group must not keep its rights."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,8 @@ class DutyDesk:
         """
         decision, question = await self._decide(asked)
         now = self._clock.now()
+        if asked.through == "service" and asked.groups is not None:
+            await self.store.ledger.note_groups(self.people.one(asked.user), asked.groups, now)
         if decision.vote is not None:
             await self.store.ledger.vote(decision.vote, asked.process_instance_key, now)
         data = {
@@ -116,6 +122,12 @@ class DutyDesk:
         if self._sink is not None:
             await self._sink.record(fact)
 
+    async def _groups(self, user: str) -> frozenset[str] | None:
+        known = await self._directory.groups_of(user)
+        if known is not None:
+            return known
+        return await self.store.ledger.groups_of(self.people.one(user), self._clock.now() - REMEMBERED)
+
     async def substitute_for(self, user: str) -> str | None:
         """Who does somebody's tasks now; ``None`` for somebody who is there, or where tasks are not given to others."""
         if not self.section.delegation:
@@ -141,7 +153,7 @@ class DutyDesk:
         for one in delegations:
             partners.setdefault(one.task_key, []).extend((one.owner, one.delegate))
         deeds = tuple(_with(deed, partners.get(deed.task_key, ()), self.people) for deed in history.deeds)
-        groups = asked.groups if asked.groups is not None else await self._directory.groups_of(asked.user)
+        groups = asked.groups if asked.groups is not None else await self._groups(asked.user)
         question = Question(
             action=asked.action,
             user=asked.user,

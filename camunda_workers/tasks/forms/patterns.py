@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from camunda_workers.errors import MissingExtra
-
-if TYPE_CHECKING:
-    import regex
+import regex  # unlike `re`, it can be told when to stop
 
 LONGEST_MATCH: Final = 0.25
 """Seconds a pattern may take on one value: some patterns take for ever on a value made for that."""
@@ -41,12 +38,7 @@ def compiled(pattern: str) -> regex.Pattern[str]:
 
     Raises:
         ValueError: it is no pattern, or uses what only JavaScript has; the text says where.
-        MissingExtra: the library that can stop a runaway pattern is not installed.
     """
-    try:
-        import regex
-    except ModuleNotFoundError:
-        raise MissingExtra("tasks", "Checking patterns of forms") from None
     try:
         # JavaScript's classes \d and \w are ASCII.
         return regex.compile(translate(pattern), regex.ASCII | regex.VERSION0)

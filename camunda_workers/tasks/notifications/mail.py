@@ -117,7 +117,7 @@ async def send(message: EmailMessage, server: MailServer) -> None:
     try:
         import aiosmtplib
     except ModuleNotFoundError:
-        raise MissingExtra("tasks", "Sending mail") from None
+        raise MissingExtra("inbox", "Sending mail") from None
     try:
         await aiosmtplib.send(
             message,

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from camunda_workers.tasks.duties.facts import Vote
 from camunda_workers.tasks.duties.sink import Fact
 from camunda_workers.tasks.store.database import StoreDatabase, inserted
-from camunda_workers.tasks.store.tables import facts, heartbeats, votes
+from camunda_workers.tasks.store.tables import facts, heartbeats, members, votes
 from camunda_workers.tasks.store.times import millis, moment
 
 
@@ -78,6 +78,22 @@ class Ledger:
         return [
             Fact(row.kind, moment(row.at), row.actor, row.data, row.task_key, row.process_instance_key, row.business_id) for row in rows
         ]
+
+    async def note_groups(self, person: str, groups: Collection[str], now: datetime) -> None:
+        """Note which groups the identity provider says somebody is in: the listeners, which see no login, go by it."""
+        values = {"groups": sorted(groups), "seen_at": millis(now)}
+
+        def write(connection: Connection) -> None:
+            if not inserted(connection, insert(members).values(person=person, **values)):
+                connection.execute(update(members).where(members.c.person == person).values(values))
+
+        await self._database.run(write)
+
+    async def groups_of(self, person: str, since: datetime) -> frozenset[str] | None:
+        """The groups that were noted for somebody; ``None`` when that was too long ago, or never."""
+        query = select(members.c.groups).where(members.c.person == person, members.c.seen_at >= millis(since))
+        found = await self._database.run(lambda connection: connection.scalar(query))
+        return frozenset(found) if found is not None else None
 
     async def beat(self, job_type: str, worker: str, now: datetime) -> None:
         """Note that a listener worker is there."""

@@ -160,6 +160,14 @@ notices = Table(
 )
 Index("task_notices_waiting", notices.c.sent_at, notices.c.next_try_at)
 
+members = Table(
+    "task_members",
+    metadata,
+    _text("person", primary_key=True),
+    Column("groups", JSON, nullable=False),
+    _time("seen_at"),
+)
+
 heartbeats = Table(
     "task_heartbeats",
     metadata,

@@ -89,8 +89,7 @@ class Keeper:
             position = await in_java_thread(self._processed)
             if position <= 0 or (self._home.snapshot is not None and self._home.snapshot.position >= position):
                 return max(position, 0)
-            await self._time.follow()
-            facts = self._time.remembered()
+            facts = await self._time.remembered()
             await in_java_thread(self._home.take_snapshot, position, facts, exported=await self._exported())
             return position
 

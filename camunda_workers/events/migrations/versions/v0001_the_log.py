@@ -22,6 +22,13 @@ _REFUSE = (
     "RAISE EXCEPTION 'the event log is append-only'; END $$"
 )
 
+_SQLITES_WORDS = (
+    "CREATE FUNCTION instr(text, text) RETURNS integer LANGUAGE sql IMMUTABLE STRICT AS 'SELECT strpos($1, $2)'",
+    "CREATE FUNCTION json_each(text) RETURNS TABLE (value text) LANGUAGE sql IMMUTABLE STRICT AS 'SELECT json_array_elements_text($1::json)'",
+    "CREATE FUNCTION json_array_length(text) RETURNS integer LANGUAGE sql IMMUTABLE STRICT AS 'SELECT json_array_length($1::json)'",
+)
+"""Searches are written once, in functions that both databases have then."""
+
 
 def upgrade() -> None:
     """Make the tables."""
@@ -120,5 +127,6 @@ def _records_by_month() -> None:
         "CREATE INDEX records_of_erasures ON records (seq) WHERE value_type = 'ERASURE'",
     ):
         op.execute(statement)
-    op.execute(_REFUSE)
+    for statement in (_REFUSE, *_SQLITES_WORDS):
+        op.execute(statement)
     op.execute("CREATE TRIGGER records_refuse BEFORE UPDATE OR DELETE ON records FOR EACH ROW EXECUTE FUNCTION event_log_refuses()")
