@@ -5,7 +5,7 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types check bench lock proto java clean
+.PHONY: help setup demo test lint format types check bench soak lock proto java clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile | expand -t 18
@@ -34,6 +34,9 @@ check: lint types test ## Everything that has to pass before a change lands
 
 bench: setup ## Measure, and compare with what others do
 	@$(BIN)/python -m bench $(ARGS)
+
+soak: setup ## Kill brokers and workers at random for ten minutes; the ledger judges (ARGS="600 SEED")
+	@$(BIN)/python -m bench.soak $(ARGS)
 
 lock: setup ## Resolve again: Python packages (requirements.lock) and the engine's jars (jars.lock)
 	@$(BIN)/python scripts/lock_requirements.py

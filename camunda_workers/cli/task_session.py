@@ -26,7 +26,8 @@ As = Annotated[
     typer.Option("--as", help="Who does it; CAMUNDA_WORKERS_USER or your account otherwise.", metavar="USER", show_default=False),
 ]
 Groups = Annotated[
-    str | None, typer.Option("--groups", help="Your groups, comma-separated; those of [duties.people] otherwise.", show_default=False)
+    str | None,
+    typer.Option("--groups", help="Your groups, comma-separated, to see their tasks; rules go by [duties.people].", show_default=False),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Key = Annotated[int, typer.Argument(help="The task's key.", metavar="TASK", show_default=False)]
@@ -58,7 +59,7 @@ async def session(user: str | None, groups: str | None) -> AsyncGenerator[Sessio
 
     settings = Settings()
     names = frozenset(part.strip() for part in groups.split(",") if part.strip()) if groups is not None else None
-    caller = Caller(user or settings.user or getpass.getuser(), names)
+    caller = Caller(user or settings.user or getpass.getuser(), names, source="said")
     log = settings.data_dir / DEFAULT_FILE
     store: Path | str = settings.task_store or settings.data_dir / STORE
     # A log that is not there knows nothing, so the rules say no: at once, not after waiting for it.

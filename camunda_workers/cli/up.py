@@ -58,9 +58,17 @@ def up(
 
 async def _serve(project: ProjectFile, port: int, data: Path | None) -> None:
     from camunda_workers.cli.engine import _stop_on_signals  # pyright: ignore[reportPrivateUsage]
+    from camunda_workers.logs import configure_logging
 
     stop = _stop_on_signals()
-    async with run_up(project, Settings(), port=port, data=data, tell=_tell):
+
+    def log() -> None:
+        # Jobs that fail belong into a file, not between the lines on what runs. A new engine wants its folder empty: only then.
+        configure_logging(
+            "info" if data is not None else "warning", file=data / LOG if data is not None else None, as_json=data is not None
+        )
+
+    async with run_up(project, Settings(), port=port, data=data, tell=_tell, started=log):
         await stop.wait()
         _tell("stopping")
 
@@ -71,7 +79,13 @@ def _tell(line: str) -> None:
 
 @asynccontextmanager
 async def run_up(
-    project: ProjectFile, settings: Settings, *, port: int = 0, data: Path | None = None, tell: Callable[[str], None] = lambda line: None
+    project: ProjectFile,
+    settings: Settings,
+    *,
+    port: int = 0,
+    data: Path | None = None,
+    tell: Callable[[str], None] = lambda line: None,
+    started: Callable[[], object] = lambda: None,
 ) -> AsyncGenerator[Up]:
     """Run everything meanwhile.
 
@@ -81,6 +95,7 @@ async def run_up(
         port: the inbox's; 0 takes a free one.
         data: where everything is kept.
         tell: gets one line for each thing that runs.
+        started: called when the engine runs.
 
     Raises:
         MissingExtra: the inbox's libraries are not installed.
@@ -91,16 +106,13 @@ async def run_up(
     except ModuleNotFoundError as error:
         raise MissingExtra("inbox", f"'camunda-workers up' ({error.name})") from error
     from camunda_workers.app import load_reference, run_locally
-    from camunda_workers.logs import configure_logging
     from camunda_workers.tasks import TaskStore, open_desk, open_tasks
     from camunda_workers.tasks.store import DEFAULT_FILE
     from camunda_workers.worker import WorkerRunner
 
     async with AsyncExitStack() as stack:
         local = await stack.enter_async_context(run_locally(settings, data=data))
-        if data is not None:
-            # Jobs that fail belong into a file, not between the lines on what runs.
-            configure_logging("info", file=data / LOG, as_json=True)
+        started()
         client, engine, log = local.client, local.engine, local.log
         tell(f"engine    {engine.grpc_address} (gRPC), {engine.rest_address} (REST): Camunda {settings.engine_version}, {_kept(data)}")
         store = await stack.enter_async_context(TaskStore(data / DEFAULT_FILE if data is not None else ":memory:"))

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, func, or_, select, text
 
 from camunda_workers.events.chain.checkpoint import Head
 from camunda_workers.events.chain.tree import Tree
@@ -182,6 +182,14 @@ class EventLog:
     async def instances_of(self, business_id: str) -> list[int]:
         """The process instances of a case, called ones too, in the order in which they began."""
         return await self.database.read(lambda connection: instances_of(connection, business_id))
+
+    async def facts_of(self, business_id: str, process_instance_keys: Collection[int] = ()) -> list[Record]:
+        """Our own facts about a case or its process instances."""
+        c = records.c
+        about = or_(c.business_id == (business_id or None), c.process_instance_key.in_(sorted(process_instance_keys)))
+        # A sum has no index, see above.
+        query = select(*TEXT_COLUMNS).where(c.partition + 0 == FACTS_PARTITION, about).order_by(c.seq)
+        return await self.database.read(lambda connection: read_records(connection, query))
 
     async def process_definitions(self, keys: Collection[int]) -> list[Record]:
         """The records with which these process definitions were deployed; they carry the diagrams."""

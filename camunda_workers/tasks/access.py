@@ -74,7 +74,9 @@ class TaskAccess:
         return caller.groups if caller.groups is not None else await self._desk.people.groups_of(caller.user) or frozenset()
 
     async def _supervises(self, caller: Caller) -> bool:
-        return bool(await self._groups(caller) & set(self._desk.section.supervisors))
+        vouched = caller.vouched_groups
+        groups = vouched if vouched is not None else await self._desk.people.groups_of(caller.user) or frozenset[str]()
+        return bool(groups & set(self._desk.section.supervisors))
 
     async def _may_work(self, caller: Caller, task: UserTask) -> bool:
         """Whether a task is one of the caller's: assigned, or for one of the caller's groups, or for everybody."""

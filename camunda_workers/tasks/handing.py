@@ -43,7 +43,7 @@ class TaskHanding(TaskWork):
         variables = await self._variables(task)
         substitute = await self._desk.substitute_for(to)
         target, behalf = (substitute, (to,)) if substitute is not None else (to, ())
-        groups = caller.groups if caller.is_(target) else None
+        groups = caller.vouched_groups if caller.is_(target) else None
         await self._allow(self._asked("assign", target, task, variables, behalf=behalf, groups=groups))
         if substitute is not None:
             await self._hand(caller, task, to, target, "SUBSTITUTED", "", override=True)
@@ -119,7 +119,9 @@ class TaskHanding(TaskWork):
         owner = task.assignee
         if owner is None or not caller.is_(await self._desk.substitute_for(owner)):
             raise PermissionDenied(f"task {key} is not of somebody you stand in for now")
-        await self._allow(self._asked("assign", caller.user, task, await self._variables(task), behalf=(owner,), groups=caller.groups))
+        await self._allow(
+            self._asked("assign", caller.user, task, await self._variables(task), behalf=(owner,), groups=caller.vouched_groups)
+        )
         await self._hand(caller, task, owner, caller.user, "SUBSTITUTED", "", override=True)
         await self._record("task.taken-over", caller, task, of=owner)
         return await self._settled(caller, key, caller.user)

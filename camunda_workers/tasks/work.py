@@ -105,7 +105,7 @@ class TaskWork(TaskLists):
         task = await self._visible(caller, key) if caller is not None else await self._client.get_user_task(key)
         variables = await self._variables(task)
         if caller is not None and caller.is_(user):
-            groups = groups or caller.groups
+            groups = groups or caller.vouched_groups
         first = await self._desk.ask(replace(self._asked("assign", user, task, variables, groups=groups), through="explain"))
         return first, await self._desk.ask(replace(self._asked("complete", user, task, variables, groups=groups), through="explain"))
 
@@ -125,7 +125,7 @@ class TaskWork(TaskLists):
             raise TaskTaken(key, task.assignee)
         if not await self._may_work(caller, task):
             raise PermissionDenied(f"task {key} is for {', '.join(task.candidate_groups) or 'others'}")
-        await self._allow(self._asked("assign", caller.user, task, await self._variables(task), groups=caller.groups))
+        await self._allow(self._asked("assign", caller.user, task, await self._variables(task), groups=caller.vouched_groups))
         try:
             await self._client.assign_user_task(key, caller.user, allow_override=False, action="claim")
         except REFUSALS as error:
@@ -176,7 +176,7 @@ class TaskWork(TaskLists):
         seen = await self._variables(task)
         form = await self._client.get_user_task_form(key)
         result = await self._checked(task, form, seen, variables or {})
-        decision = await self._allow(self._asked("complete", caller.user, task, {**seen, **result}, groups=caller.groups))
+        decision = await self._allow(self._asked("complete", caller.user, task, {**seen, **result}, groups=caller.vouched_groups))
         if not decision.allowed:
             return await self._approved(caller, task, result, decision)
         try:
@@ -220,7 +220,7 @@ class TaskWork(TaskLists):
         raise TaskTaken(key, task.assignee)
 
     async def _known_groups(self, caller: Caller, task: UserTask) -> frozenset[str] | None:
-        return caller.groups if task.assignee is None or caller.is_(task.assignee) else None
+        return caller.vouched_groups if task.assignee is None or caller.is_(task.assignee) else None
 
 
 def digest(value: Any) -> str:

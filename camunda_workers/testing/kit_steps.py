@@ -30,9 +30,9 @@ class Steps(Core):
         """
         await self.ready()
         collected = await asyncio.to_thread(collect, sources)
-        for resource in collected:
-            self._deployed[resource.name] = resource
-        return await self.client.deploy(*(Resource(one.name, self._replace.get(one.content, one.content)) for one in collected))
+        deployment = await self.client.deploy(*(Resource(one.name, self._replace.get(one.content, one.content)) for one in collected))
+        self._deployed.update((resource.name, resource) for resource in collected)
+        return deployment
 
     async def start(
         self, process_id: str, variables: Mapping[str, Any] | object | None = None, /, *, business_id: str | None = None, version: int = -1,

@@ -98,6 +98,7 @@ def test_our_implementations_are_of_the_interfaces_as_they_are() -> None:
 
 SAMPLES: Mapping[str, Any] = {
     "activate": [{"elementId": "x", "ancestorScopeKey": 1, "variableInstructions": [{"elementId": "x", "variables": b"\x80"}]}],
+    "elements": [("x", b"\x80")],
     "changes": {"candidateGroupsList": ["x"], "candidateUsersList": ["x"], "dueDate": "x", "followUpDate": "x", "priority": 1},
     "mapping": {"x": "y"},
     "resources": [("x.bpmn", b"x")],

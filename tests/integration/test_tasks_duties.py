@@ -122,6 +122,18 @@ async def test_limits_look_at_what_is_submitted_too(ground: Ground) -> None:
     await ground.client.assign_user_task(high, "cleo")
 
 
+async def test_groups_that_somebody_only_says_change_no_rule(ground: Ground) -> None:
+    key = (await started(ground))["release"]
+    said = Caller("mallory", frozenset({"approvers", "directors"}), source="said")
+    assert key in [task.key for task in await ground.tasks.list(said)]
+    with pytest.raises(DutyDenied, match="not known in which groups mallory"):
+        await ground.tasks.claim(said, key)
+    with pytest.raises(InvalidState, match="not known in which groups mallory"):
+        await ground.client.assign_user_task(key, "mallory")
+    logged_in = Caller("nadia", frozenset({"approvers"}))
+    await ground.tasks.claim(logged_in, key)
+
+
 async def test_nobody_releases_to_themselves(ground: Ground) -> None:
     key = (await started(ground, customer={"email": "ADA@x.example"}))["release"]
     with pytest.raises(InvalidState, match="the case is about ada"):

@@ -148,9 +148,7 @@ texts = st.sampled_from(["", "open", "x", "abc"])
 
 
 @settings(max_examples=40, deadline=None)
-@given(
-    st.fixed_dictionaries({}, optional=dict.fromkeys("abcd", texts)), st.fixed_dictionaries({}, optional=dict.fromkeys("abcd", texts))
-)
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys("abcd", texts)), st.fixed_dictionaries({}, optional=dict.fromkeys("abcd", texts)))
 def test_a_hidden_value_is_never_written(entered: dict[str, Any], before: dict[str, Any]) -> None:
     chain = [{"type": "textfield", "key": "a"}]
     chain += [

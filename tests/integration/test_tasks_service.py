@@ -198,6 +198,9 @@ async def test_others_and_other_tenants_see_nothing(ground: Ground) -> None:
     ):
         with pytest.raises(PermissionDenied, match="claims-assessors"):
             await call
+    self_made = Caller("mallory", frozenset({"claims-leads"}), source="said")
+    with pytest.raises(PermissionDenied):
+        await ground.tasks.assign(self_made, task.key, "mallory")
     foreign = Caller("amelia", frozenset({ASSESSORS}), tenants=frozenset({"another"}))
     with pytest.raises(NotFound, match=str(task.key)):
         await ground.tasks.show(foreign, task.key)

@@ -36,6 +36,12 @@ SURFACE: Mapping[str, Sequence[str]] = {
     ZEEBE + "db.impl.rocksdb.ZeebeRocksDbFactory": [
         "new(RocksDbConfiguration, ConsistencyChecksSettings, AccessMetricsConfiguration, Supplier)", "createDb(File)",
     ],
+    ZEEBE + "el.EvaluationContext": ["getVariable(String)"],
+    ZEEBE + "el.EvaluationResult": ["getFailureMessage()", "getWarnings()", "isFailure()", "toBuffer()"],
+    ZEEBE + "el.EvaluationWarning": ["getMessage()"],
+    ZEEBE + "el.Expression": ["getFailureMessage()", "isStatic()", "isValid()"],
+    ZEEBE + "el.ExpressionLanguage": ["evaluateExpression(Expression, EvaluationContext)", "parseExpression(String)"],
+    ZEEBE + "el.ExpressionLanguageFactory": ["createExpressionLanguage(FeelEngineClock)"],
     ZEEBE + "engine.Engine": ["new(TypedRecordProcessorFactory, EngineConfiguration, SecurityConfiguration)"],
     ZEEBE + "engine.EngineConfiguration": ["new()", "setJobsTimeoutCheckerPollingInterval(Duration)"],
     ZEEBE + "engine.processing.EngineProcessors": [
@@ -121,8 +127,8 @@ SURFACE: Mapping[str, Sequence[str]] = {
 """Class -> constructors (``new``), methods and constants that our code uses, types by their simple names."""
 
 JDK = {
-    "forName", "getDeclaredConstructor", "getDeclaredConstructors", "getInstance", "getLogger", "getProperty", "newInstance", "ofMillis",
-    "isJVMStarted", "setAccessible", "setLevel", "startJVM", "valueOf",
+    "atZone", "forName", "getDeclaredConstructor", "getDeclaredConstructors", "getInstance", "getLogger", "getProperty", "isJVMStarted",
+    "newInstance", "ofEpochMilli", "ofMillis", "setAccessible", "setLevel", "startJVM", "systemDefault", "valueOf",
 }  # fmt: skip
 """Methods of the JDK and of JPype that our code calls."""
 

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import MetaData, create_engine
 
 from camunda_workers.errors import InvalidArgument, ReadModelError
-from camunda_workers.events import EventLog
+from camunda_workers.events import EventLog, case_story
 from camunda_workers.events.chain.verify import verify_log
 from camunda_workers.events.database import Database
 from camunda_workers.events.facts import Fact, FactKind, Facts
@@ -206,3 +206,30 @@ def test_months() -> None:
     assert month_of(first) == (2026, 12)
     assert month_of(last) == (2027, 1)
     assert month_of(last - 1) == (2026, 12)
+
+
+# --- in the story --------------------------------------------------------------------------------------------------------------------
+
+
+async def test_the_story_tells_what_the_engine_does_not_know(log: EventLog) -> None:
+    await log.append(LINES)
+    instance = (await log.instances_of("CLM-000123"))[0]
+    at = (await case_story(log, "CLM-000123")).steps[3].time
+    plain = len((await case_story(log, "CLM-000123")).steps)
+    about: dict[str, Any] = {"time": at, "element_id": "triage-claim"}
+    await Facts(log).record(
+        Fact(FactKind.AI_DECISION, {"strategy": "model", "decision": "handed_over", "confidence": 0.41}, business_id="CLM-000123", **about),
+        Fact(FactKind.APPROVAL, {"by": "ruth", "outcome": "approve"}, process_instance_key=instance, **about),
+        Fact(FactKind.POLICY_DECISION, {"policy": "four-eyes", "decision": "deny", "action": "complete"}, business_id="CLM-000123"),
+        Fact(FactKind.SLA_BREACH, business_id="CLM-000123", **about),
+        Fact(FactKind.WORKER_RUN, business_id="CLM-000123", **about),
+        Fact(FactKind.APPROVAL, {"by": "somebody"}, business_id="CLM-000999"),
+    )
+    story = await case_story(log, "CLM-000123")
+    told = [(step.actor.value, step.who, step.what) for step in story.steps]
+    assert len(told) == plain + 4
+    assert ("agent", "model", "decided: handed over") in told
+    assert ("person", "ruth", "approval: approve") in told
+    assert ("rules", "four-eyes", "access deny to complete") in told
+    assert ("timer", None, "deadline missed") in told
+    assert [step.time for step in story.steps] == sorted(step.time for step in story.steps)

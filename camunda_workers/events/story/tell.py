@@ -9,10 +9,11 @@ from typing import Final
 
 from camunda_workers.errors import NotFound
 from camunda_workers.events.bpmn import Diagram, read_diagram
-from camunda_workers.events.log import EventLog
+from camunda_workers.events.log import FACTS_PARTITION, EventLog
 from camunda_workers.events.projections.definitions import resource_of
 from camunda_workers.events.record import Record, known_key, partition_of
 from camunda_workers.events.story import flow, work
+from camunda_workers.events.story.facts import fact
 from camunda_workers.events.story.model import Actor, CaseStory, Wait
 from camunda_workers.events.story.telling import Telling
 from camunda_workers.events.story.waits import Waits
@@ -68,14 +69,17 @@ async def instances_story(
         sources = {record.source_position for record in some if record.value_type == "VARIABLE"}
         from_outside |= await log.positions_of("VARIABLE_DOCUMENT", sources, partition)
         found += some
+    found += await log.facts_of(business_id, keys)
     found.sort(key=lambda record: record.timestamp)  # keeps each partition's own order where moments are the same
     telling = Telling(await _diagrams(log, found), frozenset(agent_job_types), from_outside)
     waits = Waits(telling)
     for record in found:
-        if record.is_event and (teller := TELLERS.get(record.value_type)) is not None:
+        if record.partition == FACTS_PARTITION:
+            fact(telling, record)
+        elif record.is_event and (teller := TELLERS.get(record.value_type)) is not None:
             teller(telling, record)
             waits.hear(record)
-    if not found:
+    if not telling.instances and not found:
         raise NotFound(f"the event log {log.database.name} has no record of the process instances {', '.join(map(str, keys))}")
     # An engine with a virtual clock can be ahead of ours.
     told_at = max(now or datetime.now(UTC), found[-1].time)

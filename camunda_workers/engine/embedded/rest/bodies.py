@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, NoReturn, TypeVar, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, WithJsonSchema, model_validator
 from pydantic.alias_generators import to_camel
 from starlette.requests import Request
 
@@ -58,12 +59,12 @@ def path_key(request: Request, name: str) -> int:
     return as_key(request.path_params[name], name)
 
 
-def moment(value: Any) -> str:
+def moment(value: Any, name: str = "date") -> str:
     """Return a date and time with its offset as it was given; an empty text stays one (it clears)."""
     if isinstance(value, str) and (not value or _is_moment(value)):
         return value
     reason = "cannot be parsed as a date according to RFC 3339, section 5.6"
-    raise InvalidArgument(f"The provided date '{value}' {reason}: give date, time and offset, for example 2030-05-01T12:00:00Z.")
+    raise InvalidArgument(f"The provided {name} '{value}' {reason}: give date, time and offset, for example 2030-05-01T12:00:00Z.")
 
 
 def _is_moment(value: str) -> bool:
@@ -86,8 +87,18 @@ def tenant(value: Any) -> Any:
 
 _KEY_SCHEMA = {"type": "string", "pattern": "^[1-9][0-9]{0,17}$"}
 
-Key = Annotated[int, BeforeValidator(as_key), WithJsonSchema(_KEY_SCHEMA)]
-Moment = Annotated[str, BeforeValidator(moment), WithJsonSchema({"type": "string", "format": "date-time"})]
+
+def _named(read: Callable[[Any, str], Any]) -> BeforeValidator:
+    """A validator that tells ``read`` what the field is called in the request."""
+
+    def validate(value: Any, info: ValidationInfo) -> Any:
+        return read(value, to_camel(info.field_name or "value"))
+
+    return BeforeValidator(validate)
+
+
+Key = Annotated[int, _named(as_key), WithJsonSchema(_KEY_SCHEMA)]
+Moment = Annotated[str, _named(moment), WithJsonSchema({"type": "string", "format": "date-time"})]
 Int32 = Annotated[int, Field(ge=-(2**31), lt=2**31)]
 Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 Text = Annotated[str, Field(min_length=1)]
@@ -95,7 +106,7 @@ Text = Annotated[str, Field(min_length=1)]
 Tenant = Annotated[str, BeforeValidator(tenant), WithJsonSchema({"type": "string", "enum": [DEFAULT_TENANT]})]
 Document = Annotated[
     bytes,
-    BeforeValidator(pack_document),
+    _named(lambda value, name: pack_document(value, name=name)),
     WithJsonSchema({"type": "object", "additionalProperties": True}),
 ]
 """Variables, as the engine's records hold them."""

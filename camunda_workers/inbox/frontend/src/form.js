@@ -3,7 +3,8 @@ import { Form } from "@bpmn-io/form-js-viewer";
 
 export async function start(place, { csrf, say }) {
   const task = JSON.parse(document.getElementById(place.dataset.source).textContent);
-  const form = new Form({ container: place });
+  // Without a delay: form-js would draw over what is being typed when something else changes meanwhile.
+  const form = new Form({ container: place, debounce: false });
   await form.importSchema(task.schema, task.data);
   if (task.readOnly) form.setProperty("readOnly", true);
   place.dataset.ready = "yes";
@@ -23,7 +24,9 @@ export async function start(place, { csrf, say }) {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
       event.stopPropagation();
-      bar?.querySelector("button[data-do=complete]")?.click();
+      // form-js takes over what was typed a moment later, or when the field is left: leave it, and let it.
+      document.activeElement?.blur();
+      setTimeout(() => bar?.querySelector("button[data-do=complete]")?.click());
     } else if (event.key === "Enter" && event.target.matches("input")) {
       event.preventDefault();
       event.stopPropagation();
@@ -37,10 +40,14 @@ class Work {
     this.revision = task.revision;
     this.timer = null;
     this.busy = false;
+    this.last = JSON.stringify(this.entered());
   }
 
   changed() {
-    if (this.task.readOnly) return;
+    // form-js also says so when it has only drawn itself.
+    const now = JSON.stringify(this.entered());
+    if (this.task.readOnly || now === this.last) return;
+    this.last = now;
     this.dirty = true;
     this.place.dataset.dirty = "yes";
     clearTimeout(this.timer);
