@@ -151,6 +151,7 @@ async def run_up(
             name=project.name,
             clock=engine.clock,
             locale=project.root / project.inbox.locale if project.inbox.locale else None,
+            hosts=("127.0.0.1", "localhost"),
             secure=False,
         )
         address = await stack.enter_async_context(serve_inbox(parts, port=port))

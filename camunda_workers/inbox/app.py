@@ -9,6 +9,7 @@ import structlog
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -63,7 +64,11 @@ def create_inbox(parts: Parts) -> Starlette:
             Route("/static/{build}/{name}", entry.static),
             Route("/healthz", entry.healthz),
         ],
-        middleware=[Middleware(Guard, sessions=site.sessions, secure=parts.secure), Middleware(GZipMiddleware, minimum_size=1024)],
+        middleware=[
+            *([Middleware(TrustedHostMiddleware, allowed_hosts=list(parts.hosts), www_redirect=False)] if parts.hosts else []),
+            Middleware(Guard, sessions=site.sessions, secure=parts.secure),
+            Middleware(GZipMiddleware, minimum_size=1024),
+        ],
         exception_handlers={CamundaWorkersError: _refused},
         lifespan=lifespan,
     )

@@ -28,6 +28,7 @@ class Parts:
         name: the project's name, in titles.
         clock: the engine's time.
         locale: a folder with further languages.
+        hosts: the names under which the inbox may be called, against pages that give their own name our address; any when empty.
         secure: whether cookies are for https only; not on loopback during development.
     """
 
@@ -40,4 +41,5 @@ class Parts:
     name: str = ""
     clock: Clock = field(default_factory=SystemClock)
     locale: Path | None = None
+    hosts: tuple[str, ...] = ()
     secure: bool = True

@@ -91,7 +91,8 @@ async def test_the_sink_is_killed_in_mid_batch_and_nothing_is_lost_or_doubled(tm
             found = [record.text async for record in log.records()]
             expected = await witness.store.read(0, 1_000_000)
             assert [json.loads(line)["position"] for line in found] == [json.loads(line)["position"] for line in expected]
-            assert found == expected
+            # Not text by text: a broker that was restarted can write a record's members in another order than the one before it.
+            assert [json.loads(line) for line in found] == [json.loads(line) for line in expected]
             report = await verify_log(log, [Verifier.parse(path.with_suffix(".pub").read_text())])
             assert report.good
             numbers = [int(one.value["value"]) async for one in log.records(value_types={"VARIABLE"}) if one.value["name"] == "number"]

@@ -59,14 +59,14 @@ async def start(engine: EmbeddedEngine, count: int) -> None:
 
 
 async def until(condition: Any) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not condition():
             await asyncio.sleep(0.001)
 
 
 async def refused(call: Any) -> grpc.StatusCode:
     with pytest.raises(grpc.aio.AioRpcError) as error:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             await call
     return error.value.code()
 
@@ -165,7 +165,7 @@ async def test_many_polls_that_are_cancelled_leave_nothing_behind(engine: Embedd
     await asyncio.gather(*polls, return_exceptions=True)
     got = sum(len(poll.result()) for poll in polls if not poll.cancelled() and poll.exception() is None)
     left = 0
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while got + left < 20:
             left += len(await activated(stub, polling(1_000, count=50)))
     assert got + left == 20

@@ -31,6 +31,7 @@ async def test_nobody_gets_in_without_signing_in(site: Inbox) -> None:
         assert part.headers["x-sign-in"].startswith("/sign-in")
         assert (await browser.get("/live")).status_code == 401
         assert (await browser.post("/tasks/1/claim")).status_code == 401
+        assert (await browser.get("/sign-in", Host="evil.example")).status_code == 400
 
 
 async def test_signing_in(site: Inbox) -> None:

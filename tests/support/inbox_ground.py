@@ -110,6 +110,7 @@ async def inbox(folder: Path, *, extra: tuple[Resource, ...] = (), section: Inbo
             section=section,
             name="claims",
             clock=ground.engine.clock,
+            hosts=("127.0.0.1",),
             secure=False,
         )
         async with serve_inbox(parts) as address:
