@@ -107,6 +107,17 @@ async def test_a_task_is_completed_once(client: Client) -> None:
         await client.complete_user_task(task.key)
 
 
+async def test_a_task_sees_the_variables_around_it(client: Client) -> None:
+    task = await task_of(client, amount=120, note="x" * 9000)
+    seen = {one.name: one.parsed for one in await client.search_user_task_variables(task.key, truncate=False)}
+    assert seen == {"amount": 120, "note": "x" * 9000}
+
+
+async def test_an_engine_without_sign_in_knows_nobody_and_says_what_its_licence_is(client: Client) -> None:
+    assert (await client.whoami()).groups == []
+    assert not (await client.licence()).valid_license
+
+
 async def test_a_listener_denies_a_completion_with_its_reason(client: Client) -> None:
     task = await task_of(client, "listened")
     completing = asyncio.create_task(client.complete_user_task(task.key))

@@ -128,9 +128,10 @@ SURFACE: Mapping[str, Sequence[str]] = {
 
 JDK = {
     "atZone", "forName", "getDeclaredConstructor", "getDeclaredConstructors", "getInstance", "getLogger", "getProperty", "isJVMStarted",
-    "newInstance", "ofEpochMilli", "ofMillis", "setAccessible", "setLevel", "startJVM", "systemDefault", "valueOf",
+    "newInstance", "ofEpochMilli", "ofMillis", "setAccessible", "setLevel", "startJVM", "startPolling", "stopPolling", "systemDefault",
+    "valueOf",
 }  # fmt: skip
-"""Methods of the JDK and of JPype that our code calls."""
+"""Methods of the JDK, of JPype and of our own Java classes that our code calls."""
 
 
 SOURCES = Path(inspect.getfile(embedded)).parent
