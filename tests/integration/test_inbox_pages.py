@@ -247,7 +247,9 @@ async def test_incidents_are_tried_again_by_operators_only(site: Inbox) -> None:
     await client.start("odd-job", business_id="CLM-009999")
 
     async def jobs() -> list[int]:
-        found = await client.activate_jobs("odd", worker="odd", max_jobs=1, timeout=timedelta(minutes=1), request_timeout=timedelta(seconds=1))
+        found = await client.activate_jobs(
+            "odd", worker="odd", max_jobs=1, timeout=timedelta(minutes=1), request_timeout=timedelta(seconds=1)
+        )
         return [job.key for job in found]
 
     (job,) = await eventually(jobs)
