@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import logging
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from camunda_workers.settings import Settings
 
@@ -55,6 +57,21 @@ OFFERS: dict[str, Callable[[], str]] = {
     "browser": _program(*BROWSERS, package="chromium"),
 }
 """Marker -> why this machine cannot run such tests, or nothing when it can."""
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """Undo what a test configures for the whole process: a command that runs inside the test's own process configures logging."""
+    root = logging.getLogger()
+    configured, before = structlog.is_configured(), structlog.get_config()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    if configured:
+        structlog.configure(**before)
+    else:
+        structlog.reset_defaults()
 
 
 @functools.cache
