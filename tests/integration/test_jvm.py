@@ -89,6 +89,7 @@ def test_a_warm_up_that_fails_is_one_line_and_leaves_nothing_behind(cache: Path)
 def test_signals_stay_pythons(cache: Path) -> None:
     code = START + (
         "import os, signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored from birth where a shell started us in the background
         "signal.signal(signal.SIGTERM, lambda *_: print('terminated'))\n"
         "os.kill(os.getpid(), signal.SIGTERM)\n"
         "try:\n    os.kill(os.getpid(), signal.SIGINT)\n    import time; time.sleep(10)\n"
