@@ -50,6 +50,6 @@ def test_nothing_is_an_empty_document(text: str) -> None:
     ],
 )
 def test_what_is_no_document_is_refused_by_name(text: str, words: str) -> None:
-    with pytest.raises(InvalidArgument, match="variables|Invalid JSON value") as refused:
+    with pytest.raises(InvalidArgument, match=r"variables|Invalid JSON value") as refused:
         to_document(text)
     assert words in str(refused.value)
