@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from camunda_workers.cli import engine_data
+from camunda_workers.cli.signals import stop_on_signals
 from camunda_workers.settings import Settings
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ async def _serve_embedded(
 
     configure_logging()
     settings = Settings(engine_version=version) if version else Settings()
-    stop = _stop_on_signals()
+    stop = stop_on_signals()
     engine = EmbeddedEngine(
         data=data, state=state.value, grpc_port=grpc_port, rest_port=rest_port, snapshot_interval=snapshot_every, settings=settings
     )
@@ -113,7 +113,7 @@ async def _serve_broker(data: Path | None, grpc_port: int, rest_port: int, contr
     from camunda_workers.cli.progress import Bars
     from camunda_workers.engine.broker import BrokerEngine
 
-    stop = _stop_on_signals()
+    stop = stop_on_signals()
     with Bars() as progress:
         engine = BrokerEngine(
             data, grpc_port=grpc_port, rest_port=rest_port, controlled_clock=controlled_clock, version=version, progress=progress
@@ -152,14 +152,3 @@ async def _until_stopped(engine: BrokerEngine, stopping: asyncio.Future[Any]) ->
 
 def _print_ready(**facts: Any) -> None:
     print(json.dumps({**facts, "pid": os.getpid()}), flush=True)
-
-
-def _stop_on_signals() -> asyncio.Event:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        try:
-            loop.add_signal_handler(name, stop.set)
-        except NotImplementedError:  # Windows: Ctrl-C arrives as KeyboardInterrupt
-            break
-    return stop

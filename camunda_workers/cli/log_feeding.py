@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Annotated, Final
 import typer
 
 from camunda_workers.cli.log_options import DataDir, Key, Log, open_log, signer_of
+from camunda_workers.cli.signals import stop_on_signals
 from camunda_workers.settings import Settings
 
 
@@ -47,7 +47,7 @@ async def _sink(
     from camunda_workers.events.partitions import EveryPartition
     from camunda_workers.events.sources.sink import ExporterSink
 
-    stop = _stop_on_signals()
+    stop = stop_on_signals()
     async with open_log(data_dir, target, create=True, durable=True) as log:
         notary = Notary(log, signer_of(log, key, data_dir)) if sign else None
         followers: list[Follower] = [EveryPartition(log), *([notary] if notary is not None else [])]
@@ -78,7 +78,7 @@ async def _poll(every: float, once: bool, data_dir: Path | None, target: str | N
     from camunda_workers.events import ReadModel
     from camunda_workers.events.sources.rest_poll import RestPoll, rest_caller
 
-    stop = _stop_on_signals()
+    stop = stop_on_signals()
     async with open_log(data_dir, target, create=True) as log, rest_caller(Settings()) as call:
         source, model = RestPoll(call, log), ReadModel(log)
         while not stop.is_set():
@@ -118,17 +118,6 @@ async def _import(
                 added = await Pump(source, log, partition=partition).catch_up()
                 print(json.dumps({"partition": partition, "added": added, "position": await log.position(partition)}), flush=True)
         await EveryPartition(log).catch_up()
-
-
-def _stop_on_signals() -> asyncio.Event:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        try:
-            loop.add_signal_handler(name, stop.set)
-        except NotImplementedError:  # Windows: Ctrl-C arrives as KeyboardInterrupt
-            break
-    return stop
 
 
 COMMANDS: Final[Mapping[str, Callable[..., None]]] = {"sink": sink, "poll": poll, "import": import_}

@@ -57,10 +57,10 @@ def up(
 
 
 async def _serve(project: ProjectFile, port: int, data: Path | None) -> None:
-    from camunda_workers.cli.engine import _stop_on_signals  # pyright: ignore[reportPrivateUsage]
+    from camunda_workers.cli.signals import stop_on_signals
     from camunda_workers.logs import configure_logging
 
-    stop = _stop_on_signals()
+    stop = stop_on_signals()
 
     def log() -> None:
         # Jobs that fail belong into a file, not between the lines on what runs. A new engine wants its folder empty: only then.

@@ -20,7 +20,6 @@ READERS = 2
 BUSY_TIMEOUT = 10.0
 """Seconds to wait for another process (a second command line, say) that is just writing."""
 CONNECT_TIMEOUT = 10
-POSTGRESQL = "postgresql"
 
 
 class Database:

@@ -16,9 +16,6 @@ from pydantic_core import from_json
 from camunda_workers.client.business_id import business_id_of
 from camunda_workers.errors import ReadModelError
 
-MISSING_KEY = -1
-"""What the engine writes where a key is not set."""
-
 
 @dataclass(frozen=True, slots=True)
 class Record:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from camunda_workers.lazy import lazily
 from camunda_workers.tasks.four_eyes import CompletedBy, SearchCompletedBy, four_eyes
 
 if TYPE_CHECKING:
@@ -58,10 +58,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    # Loaded when first used: a worker process that only has a listener needs neither forms nor a store.
-    if name not in _FROM:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"camunda_workers.tasks.{_FROM[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazily(__name__, _FROM)

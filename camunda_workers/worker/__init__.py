@@ -5,9 +5,9 @@ Import from `camunda_workers` or from here; the modules inside may move.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from camunda_workers.lazy import lazily
 from camunda_workers.worker.decorate import Worker, worker
 from camunda_workers.worker.markers import Header, Provided, Variable
 
@@ -86,13 +86,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    # Loaded when first used: pydantic, structlog and grpc take longer than everything else together.
-    if (module := _LAZY.get(name)) is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{module}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazily(__name__, _LAZY)
 
 
 def __dir__() -> list[str]:

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
-from collections.abc import Generator, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import uvicorn
-
+from camunda_workers.serving import Served, listen, serve
 from connectors.claims import Policy
 from connectors.sandbox.faults import FaultPlan, Misbehaviour
 from connectors.sandbox.store import Store
 from connectors.sandbox.systems import build_app
 from connectors.settings import ConnectorSettings
-
-
-class _Server(uvicorn.Server):
-    """Uvicorn without its signal handlers: the process belongs to whoever starts the sandbox."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None]:
-        yield
 
 
 class Sandbox:
@@ -49,8 +39,7 @@ class Sandbox:
         self._database = database
         self._where = (host, port)
         self._store: Store | None = None
-        self._server: _Server | None = None
-        self._serving: asyncio.Task[None] | None = None
+        self._served: Served | None = None
         self.address = ""
 
     @property
@@ -73,35 +62,21 @@ class Sandbox:
         await asyncio.to_thread(self._store.put_policies, self._policies)
         app = Misbehaviour(build_app(self._store, self.faults), self.faults)
         # One second: a call that was told never to be answered must not keep the sandbox from stopping.
-        config = uvicorn.Config(app, log_level="critical", access_log=False, lifespan="off", timeout_graceful_shutdown=1)
-        self._server = _Server(config)
-        self._serving = asyncio.create_task(self._server.serve(sockets=[listening]), name="sandbox")
-        while not self._server.started:
-            if self._serving.done():
-                self._serving.result()
-                raise RuntimeError("the sandbox's server ended before it had started")
-            await asyncio.sleep(0.005)
+        self._served = await serve(app, listening, what="the sandbox", name="sandbox", log_level="critical", timeout_graceful_shutdown=1)
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._server is not None and self._serving is not None:
-            self._server.should_exit = True
-            await self._serving
+        if self._served is not None:
+            await self._served.stop()
         if self._store is not None:
             self._store.close()
             self._store = None
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    # The protocol is named because asyncio turns off Nagle's algorithm only where it is: without that, every answer takes 40 ms.
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, port))
-        listening.listen(256)
+        return listen(host, port)
     except OSError as error:
-        listening.close()
         raise OSError(
             error.errno, f"the sandbox cannot listen on {host}:{port} ({error.strerror}): choose another port, or 0 for a free one"
         ) from error
-    return listening

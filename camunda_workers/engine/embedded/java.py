@@ -56,16 +56,6 @@ def to_java_buffer(data: bytes) -> Any:
     return java_class("org.agrona.concurrent.UnsafeBuffer")(jpype.JArray(jpype.JByte)(data))
 
 
-def read_writer(writer: Any) -> bytes:
-    """Return what a Java ``BufferWriter`` writes."""
-    length = int(writer.getLength())
-    if length == 0:
-        return b""
-    target = jpype.JArray(jpype.JByte)(length)
-    writer.write(java_class("org.agrona.concurrent.UnsafeBuffer")(target), 0)
-    return bytes(memoryview(target).cast("B"))
-
-
 def read_buffer(buffer: Any) -> bytes:
     """Return the bytes a Java ``DirectBuffer`` shows."""
     length = int(buffer.capacity())

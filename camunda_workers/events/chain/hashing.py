@@ -27,11 +27,6 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return sha256(b"\x01" + left + right).digest()
 
 
-def chain_hash(before: bytes, leaf: bytes) -> bytes:
-    """The next link of a partition's chain, from the last one and the leaf that is added."""
-    return sha256(before + leaf).digest()
-
-
 def commitment(salt: bytes, content: bytes) -> bytes:
     """What stays in the log of a content that may be erased. Without the salt nobody can find the content by guessing."""
     return sha256(b"\x02" + salt + content).digest()

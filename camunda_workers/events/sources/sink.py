@@ -12,8 +12,7 @@ import binascii
 import contextlib
 import hmac
 import logging
-import socket
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -21,6 +20,7 @@ from camunda_workers.errors import CamundaWorkersError, ConfigurationError, Miss
 from camunda_workers.events.log import EventLog
 from camunda_workers.events.source import Follower
 from camunda_workers.events.sources.bulk_request import MOST_BYTES, BadRequest, read_bulk, unpacked
+from camunda_workers.serving import Served, listen, serve
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 
+_WHAT: Final = "the exporter sink"
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 _VERSION: Final = {"name": "camunda-workers", "version": {"number": "8.13.0"}, "tagline": "You Know, for Search"}
 """What an exporter wants to hear; its Java client refuses a server that does not name itself so."""
@@ -67,8 +68,7 @@ class ExporterSink:
         self._port = port
         self._followers = tuple(followers)
         self._stored = asyncio.Event()
-        self._server: Any = None
-        self._serving: asyncio.Task[None] | None = None
+        self._served: Served | None = None
         self._following: asyncio.Task[None] | None = None
         self.records = 0
         """How many records were added since the start."""
@@ -87,46 +87,28 @@ class ExporterSink:
             MissingExtra: starlette or uvicorn is not installed.
         """
         try:
-            import uvicorn
+            app = self.app()
         except ImportError as error:
-            raise MissingExtra("embedded", "the exporter sink") from error
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            raise MissingExtra("embedded", _WHAT) from error
         try:
-            listener.bind((self._host, self._port))
+            listener = listen(self._host, self._port)
         except OSError as error:
-            listener.close()
             raise ConfigurationError(f"the sink cannot listen on {self._host}:{self._port}: {error.strerror or error}") from error
         self._port = int(listener.getsockname()[1])
-        config = uvicorn.Config(self.app(), log_config=None, access_log=False, lifespan="off", ws="none", timeout_graceful_shutdown=5)
-
-        class Server(uvicorn.Server):
-            @contextlib.contextmanager
-            def capture_signals(self) -> Generator[None]:
-                yield  # the process's signals belong to whoever started the sink
-
-        self._server = Server(config)
+        self._served = await serve(app, listener, what=_WHAT, name="camunda-workers-sink", timeout_graceful_shutdown=5)
         self._following = asyncio.create_task(self._follow(), name="camunda-workers-sink-followers")
-        self._serving = asyncio.create_task(self._server.serve([listener]), name="camunda-workers-sink")
-        while not self._server.started:
-            if self._serving.done():
-                self._serving.result()
-                raise ConfigurationError("the sink stopped at once")
-            await asyncio.sleep(0.001)
         return self
 
     async def stop(self) -> None:
         """Finish the requests under way and stop listening."""
-        if self._server is not None and self._serving is not None:
-            self._server.should_exit = True
-            await self._serving
+        if self._served is not None:
+            await self._served.stop()
         if self._following is not None:
             self._following.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._following
             await self._feed()
-        self._server = self._serving = self._following = None
+        self._served = self._following = None
 
     async def __aenter__(self) -> Self:
         return await self.start()

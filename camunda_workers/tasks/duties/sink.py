@@ -36,15 +36,3 @@ class FactSink(Protocol):
     async def record(self, fact: Fact) -> None:
         """Keep a fact; raises when it cannot, because what is not recorded must not happen."""
         ...
-
-
-class Several:
-    """Hands each fact to several sinks, in order."""
-
-    def __init__(self, *sinks: FactSink) -> None:
-        self._sinks = sinks
-
-    async def record(self, fact: Fact) -> None:
-        """Keep a fact in all of them."""
-        for sink in self._sinks:
-            await sink.record(fact)
