@@ -6,12 +6,14 @@ import gzip
 import json
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from camunda_workers.client.business_id import business_id_of
 from camunda_workers.errors import ReadModelError
-from camunda_workers.events.log import EventLog
 from camunda_workers.events.record import parse_record
-from camunda_workers.events.story import CaseStory, instances_story
+
+if TYPE_CHECKING:
+    from camunda_workers.events.story import CaseStory
 
 _HEAD = "camunda-workers-recording"
 
@@ -54,6 +56,10 @@ async def recorded_stories(path: Path) -> AsyncIterator[CaseStory]:
     Raises:
         ReadModelError: see `read_recording`.
     """
+    # Imported here: whoever only saves a recording, as every test does that may fail, needs no database library.
+    from camunda_workers.events.log import EventLog
+    from camunda_workers.events.story import instances_story
+
     lines = read_recording(path)
     async with EventLog.open() as log:
         await log.append(lines)

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +18,7 @@ from camunda_workers.engine.broker.engine import BrokerEngine
 from camunda_workers.errors import CamundaWorkersError, EngineUnavailable, NotSupported
 from camunda_workers.settings import Settings
 from camunda_workers.testing.journal import Journal
+from camunda_workers.testing.remote import RemoteGround
 from camunda_workers.testing.sink import RecordStore, Sink
 
 T = TypeVar("T")
@@ -118,20 +118,15 @@ class BrokerSession:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
 
-class BrokerGround:
+class BrokerGround(RemoteGround):
     """One test's share of a broker: its journal begins where the test does, and its instances are cancelled when it ends."""
 
     kind = "broker"
-    is_exact = False
 
     def __init__(self, session: BrokerSession) -> None:
-        from camunda_workers.engine.embedded.horizon import Horizon
-
+        super().__init__(SILENCE)
         self._session = session
-        self._stack = AsyncExitStack()
-        self._asked_at = 0.0
         self._client: Client | None = None
-        self._horizon = Horizon()
         self._journal = Journal(session.store, self._horizon.apply)
 
     def fresh(self) -> BrokerGround:
@@ -157,11 +152,7 @@ class BrokerGround:
         """Cancel what still runs, and close the client."""
         client, self._client = self._client, None
         if client is not None:
-            with contextlib.suppress(CamundaWorkersError):
-                await self._journal.catch_up()
-                for instance in [one for one in self._journal.instances.values() if one.state == "active" and one.parent <= 0]:
-                    with contextlib.suppress(CamundaWorkersError):
-                        await client.cancel(instance.key)
+            await self._cancel_all(client, self._journal)
         await self._stack.aclose()
 
     @property
@@ -169,8 +160,7 @@ class BrokerGround:
         """An open client."""
         if self._client is None:
             raise EngineUnavailable("the test's engine has not been started")
-        # Whoever takes it is about to ask for something, and the records of that are still to come.
-        self._asked_at = time.monotonic()
+        self._asked()
         return self._client
 
     @property
@@ -204,7 +194,7 @@ class BrokerGround:
         await self._settle(end)
 
     async def _settle(self, end: float) -> None:
-        self._asked_at = time.monotonic()
+        self._asked()
         await self._quiet(end)
         await self._journal.catch_up()
 
@@ -215,16 +205,11 @@ class BrokerGround:
     async def idle(self) -> bool:
         """Whether it has been silent for a while, since the last record and since it was last asked for something."""
         self._session.check()
-        return time.monotonic() - max(self._session.store.last_at, self._asked_at) > SILENCE
+        return await super().idle()
 
-    def busy(self, served: frozenset[str]) -> Mapping[int, str]:
-        """Jobs that somebody holds, or that a worker of the test could take."""
-        return self._horizon.busy(served)
-
-    def serves(self, job_type: str) -> bool:
-        """A broker does not say who asks for jobs."""
-        del job_type
-        return True
+    @property
+    def _last_at(self) -> float:
+        return self._session.store.last_at
 
     async def create(
         self, process_id: str, variables: object, *, version: int, business_id: str | None, tags: Sequence[str],
@@ -238,22 +223,6 @@ class BrokerGround:
         return await self.client.start(
             process_id, variables, version=version, business_id=business_id, tags=tags, start_before=start_before
         )
-
-    async def complete_task(self, key: int, variables: Mapping[str, Any], action: str) -> None:
-        """Complete a user task."""
-        await self.client.complete_user_task(key, variables, action=action or None)
-
-    async def assign_task(self, key: int, assignee: str, *, allow_override: bool, action: str) -> None:
-        """Assign a user task."""
-        await self.client.assign_user_task(key, assignee, allow_override=allow_override, action=action or None)
-
-    async def unassign_task(self, key: int) -> None:
-        """Take the assignee off a user task."""
-        await self.client.unassign_user_task(key)
-
-    async def update_task(self, key: int, changes: Mapping[str, Any], action: str) -> None:
-        """Change a user task's attributes."""
-        await self.client.update_user_task(key, changes, action=action or None)
 
     async def correlate(self, name: str, correlation_key: str, variables: Mapping[str, Any]) -> None:
         """Publish it with no time to live: whoever waits gets it."""

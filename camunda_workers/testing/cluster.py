@@ -5,22 +5,21 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from camunda_workers.client import Client, ProcessInstance
-from camunda_workers.engine.embedded.horizon import Horizon
 from camunda_workers.errors import CamundaWorkersError, ConfigurationError, EngineError, EngineUnavailable, NotSupported
 from camunda_workers.settings import Settings
 from camunda_workers.testing.cluster_records import ClusterRecords, SearchClient
 from camunda_workers.testing.journal import Journal
+from camunda_workers.testing.remote import RemoteGround
 
 SILENCE = 1.0
 """Seconds without news after which a cluster is taken for idle: its searches are behind its engine, by how much it does not say."""
 
 
-class ClusterGround:
+class ClusterGround(RemoteGround):
     """One test's share of a cluster.
 
     Args:
@@ -28,18 +27,14 @@ class ClusterGround:
         settings: these, when they are not to be read from the environment.
     """
 
-    is_exact = False
-
     def __init__(self, address: str, settings: Settings | None = None) -> None:
+        super().__init__(SILENCE)
         self.kind = address
         self._settings = settings or Settings()
-        self._stack = AsyncExitStack()
         self._client: SearchClient | None = None
         self._records: ClusterRecords | None = None
         self._journal: Journal | None = None
-        self._horizon = Horizon()
         self._ahead = timedelta(0)
-        self._asked_at = 0.0
 
     def fresh(self) -> ClusterGround:
         """Another share of the same cluster."""
@@ -72,11 +67,7 @@ class ClusterGround:
         """Cancel what still runs, let the clock go again, and close the client."""
         client, self._client = self._client, None
         if client is not None and self._journal is not None:
-            with contextlib.suppress(CamundaWorkersError):
-                await self._journal.catch_up()
-            for instance in [one for one in self._journal.instances.values() if one.state == "active" and one.parent <= 0]:
-                with contextlib.suppress(CamundaWorkersError):
-                    await client.cancel(instance.key)
+            await self._cancel_all(client, self._journal)
             if self._ahead:
                 with contextlib.suppress(CamundaWorkersError):
                     await client.ask("POST", "/clock/reset")
@@ -90,8 +81,7 @@ class ClusterGround:
     def _open(self) -> SearchClient:
         if self._client is None:
             raise EngineUnavailable("the test's client is not open")
-        # Whoever takes it is about to ask for something, and the news of that are still to come.
-        self._asked_at = time.monotonic()
+        self._asked()
         return self._client
 
     @property
@@ -128,19 +118,9 @@ class ClusterGround:
             await self.journal.wait(SILENCE / 4)
             await self.journal.catch_up()
 
-    async def idle(self) -> bool:
-        """Whether there has been no news for a while, since the last and since something was last asked for."""
-        last = self._records.last_at if self._records is not None else 0.0
-        return time.monotonic() - max(last, self._asked_at) > SILENCE
-
-    def busy(self, served: frozenset[str]) -> Mapping[int, str]:
-        """Jobs that a worker of the test could take, or holds."""
-        return self._horizon.busy(served)
-
-    def serves(self, job_type: str) -> bool:
-        """A cluster does not say who asks for jobs."""
-        del job_type
-        return True
+    @property
+    def _last_at(self) -> float:
+        return self._records.last_at if self._records is not None else 0.0
 
     async def create(
         self, process_id: str, variables: object, *, version: int, business_id: str | None, tags: Sequence[str],
@@ -155,22 +135,6 @@ class ClusterGround:
         assert self._records is not None
         self._records.track(made.process_instance_key)
         return made
-
-    async def complete_task(self, key: int, variables: Mapping[str, Any], action: str) -> None:
-        """Complete a user task."""
-        await self.client.complete_user_task(key, variables, action=action or None)
-
-    async def assign_task(self, key: int, assignee: str, *, allow_override: bool, action: str) -> None:
-        """Assign a user task."""
-        await self.client.assign_user_task(key, assignee, allow_override=allow_override, action=action or None)
-
-    async def unassign_task(self, key: int) -> None:
-        """Take the assignee off a user task."""
-        await self.client.unassign_user_task(key)
-
-    async def update_task(self, key: int, changes: Mapping[str, Any], action: str) -> None:
-        """Change a user task's attributes."""
-        await self.client.update_user_task(key, changes, action=action or None)
 
     async def correlate(self, name: str, correlation_key: str, variables: Mapping[str, Any]) -> None:
         """Correlate a message now."""

@@ -14,7 +14,7 @@ from camunda_workers.engine import embedded
 from camunda_workers.engine.embedded import java_side
 
 ZEEBE = "io.camunda.zeebe."
-OWN = ("io.camunda.", "org.agrona.")
+OWN = ("io.camunda.", "org.agrona.", "org.camunda.")
 """Packages whose members are listed below; the JDK keeps its promises."""
 
 SURFACE: Mapping[str, Sequence[str]] = {
@@ -28,6 +28,10 @@ SURFACE: Mapping[str, Sequence[str]] = {
     "org.agrona.concurrent.BackoffIdleStrategy": ["new(long, long, long, long)"],
     "org.agrona.concurrent.IdleStrategy": [],
     "org.agrona.concurrent.UnsafeBuffer": ["new(byte[])"],
+    "org.camunda.feel.api.EvaluationResult": ["failure()", "isSuccess()", "result()"],
+    "org.camunda.feel.api.FeelEngineApi": ["evaluateExpression(String, Map)", "parseExpression(String)"],
+    "org.camunda.feel.api.FeelEngineBuilder": ["build()", "forJava()"],
+    "org.camunda.feel.api.ParseResult": ["failure()", "isSuccess()"],
     ZEEBE + "db.AccessMetricsConfiguration": ["new(Kind, int)"],
     ZEEBE + "db.AccessMetricsConfiguration$Kind": ["NONE"],
     ZEEBE + "db.ConsistencyChecksSettings": ["new()"],
@@ -127,11 +131,11 @@ SURFACE: Mapping[str, Sequence[str]] = {
 """Class -> constructors (``new``), methods and constants that our code uses, types by their simple names."""
 
 JDK = {
-    "atZone", "forName", "getDeclaredConstructor", "getDeclaredConstructors", "getInstance", "getLogger", "getProperty", "isJVMStarted",
-    "newInstance", "ofEpochMilli", "ofMillis", "setAccessible", "setLevel", "startJVM", "startPolling", "stopPolling", "systemDefault",
-    "valueOf",
+    "atZone", "entrySet", "forName", "getDeclaredConstructor", "getDeclaredConstructors", "getInstance", "getLogger", "getProperty",
+    "getValue", "isJVMStarted", "newInstance", "ofEpochMilli", "ofMillis", "readValue", "setAccessible", "setLevel", "startJVM",
+    "startPolling", "stopPolling", "systemDefault", "valueOf",
 }  # fmt: skip
-"""Methods of the JDK, of JPype and of our own Java classes that our code calls."""
+"""Methods of the JDK, of Jackson, of JPype and of our own Java classes that our code calls."""
 
 
 SOURCES = Path(inspect.getfile(embedded)).parent

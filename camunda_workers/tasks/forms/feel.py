@@ -7,13 +7,12 @@ So nothing is guessed: where no evaluator is available, a form that needs one is
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from decimal import Decimal
 from typing import Any, Final, Protocol, TypeVar, runtime_checkable
 
-from camunda_workers.errors import CamundaWorkersError, DeadlineExceeded, InvalidArgument, MissingExtra
+from camunda_workers.engine.embedded.feel import Feel
+from camunda_workers.errors import CamundaWorkersError, DeadlineExceeded, MissingExtra
 from camunda_workers.settings import Settings
 
 T = TypeVar("T")
@@ -77,29 +76,17 @@ class EngineFeel:
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
-        self._settings = settings or Settings()
+        self._feel = Feel(settings)
         # Not the engine's own few threads for Java: a slow form must not hold up the engine. They stay, because Java keeps every thread it has seen.
         self._threads = ThreadPoolExecutor(_THREADS, "camunda-workers-feel")
-        self._opened: tuple[Any, Any, Callable[[str], Any]] | None = None
 
     def evaluate(self, expression: str, context: Mapping[str, Any]) -> Any:
         """See `FeelEvaluator.evaluate`."""
-        engine, jackson, classes = self._java()
-        text = expression.removeprefix("=").strip()
-        try:
-            variables = jackson.readValue(json.dumps(dict(context), allow_nan=False), classes("java.util.Map"))
-            result: Any = engine.evaluateExpression(text, variables)
-        except (ValueError, classes("java.lang.Throwable")) as error:
-            raise InvalidArgument(f"the FEEL expression {text} cannot be evaluated: {error}") from error
-        if not bool(result.isSuccess()):
-            raise InvalidArgument(f"the FEEL expression {text} cannot be evaluated: {result.failure().message()}")
-        return _plain(result.result(), classes)
+        return self._feel.evaluate(expression, context)
 
     def problem(self, expression: str) -> str | None:
         """See `FeelEvaluator.problem`."""
-        engine, _, _ = self._java()
-        parsed: Any = engine.parseExpression(expression.removeprefix("=").strip())
-        return None if bool(parsed.isSuccess()) else str(parsed.failure().message())
+        return self._feel.problem(expression)
 
     async def run(self, work: Callable[[], T]) -> T:
         """See `FeelEvaluator.run`."""
@@ -108,11 +95,6 @@ class EngineFeel:
                 return await asyncio.get_running_loop().run_in_executor(self._threads, work)
         except TimeoutError as error:
             raise DeadlineExceeded(f"the form's expressions took more than {LONGEST:g} seconds") from error
-
-    def _java(self) -> tuple[Any, Any, Callable[[str], Any]]:
-        if self._opened is None:
-            self._opened = _open(self._settings)
-        return self._opened
 
 
 def feel_here(settings: Settings | None = None) -> FeelEvaluator:
@@ -124,27 +106,3 @@ def feel_here(settings: Settings | None = None) -> FeelEvaluator:
     except MissingExtra as error:
         return NoFeel(error)
     return EngineFeel(settings)
-
-
-def _open(settings: Settings) -> tuple[Any, Any, Callable[[str], Any]]:
-    from camunda_workers.engine.embedded.java import java_class
-    from camunda_workers.engine.embedded.jvm import start_jvm
-
-    start_jvm(settings)
-    engine = java_class("org.camunda.feel.api.FeelEngineBuilder").forJava().build()
-    return engine, java_class("com.fasterxml.jackson.databind.ObjectMapper")(), java_class
-
-
-def _plain(value: Any, classes: Callable[[str], Any]) -> Any:
-    if value is None:
-        return None
-    if isinstance(value, classes("java.lang.Boolean")):
-        return bool(value)
-    if isinstance(value, classes("java.lang.Number")):
-        number = Decimal(str(value))
-        return int(number) if number == number.to_integral_value() else float(number)
-    if isinstance(value, classes("java.util.Map")):
-        return {str(entry.getKey()): _plain(entry.getValue(), classes) for entry in value.entrySet()}
-    if isinstance(value, classes("java.util.List")):
-        return [_plain(one, classes) for one in value]
-    return str(value)  # texts, and dates, times and durations as FEEL writes them
