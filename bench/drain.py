@@ -14,7 +14,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from bench.contestants import VARIABLES, quiet
 from bench.result import Result
@@ -60,7 +62,22 @@ def _sdk() -> str:
     return str(python)
 
 
-def _command(name: str, engine: BrokerEngine, job_type: str, count: int) -> list[str]:
+class _Reached(Protocol):
+    """An engine by its addresses."""
+
+    @property
+    def grpc_address(self) -> str: ...
+    @property
+    def rest_address(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class _Addresses:
+    grpc_address: str
+    rest_address: str
+
+
+def _command(name: str, engine: _Reached, job_type: str, count: int) -> list[str]:
     if name == "node":
         node, modules = shutil.which("node"), _node()
         return [node, str(PEERS / "drain.mjs"), modules, engine.grpc_address, job_type, str(count)] if node and modules else []
@@ -102,7 +119,7 @@ async def _fill(client: Client, job_type: str, count: int) -> None:
     await asyncio.gather(*(start() for _ in range(32)))
 
 
-async def _drain(client: Client, engine: BrokerEngine, name: str, job_type: str) -> dict[str, float] | None:
+async def _drain(client: Client, engine: _Reached, name: str, job_type: str) -> dict[str, float] | None:
     """Jobs a second of one contestant, and its CPU milliseconds for each; nothing when it did not finish."""
     count = SOME.get(name, BACKLOG)
     command = await asyncio.to_thread(_command, name, engine, job_type, count)
@@ -150,9 +167,32 @@ async def _measure(rounds: int) -> dict[str, list[dict[str, float]]]:
     return found
 
 
+async def _beside_the_sdk() -> dict[str, float]:
+    """Jobs a second of ours and of Camunda's Python SDK on ``engine start``: the SDK takes no answer of a broker before 8.10, and takes ours."""
+    starting = [sys.executable, "-m", "camunda_workers", "engine", "start", "--grpc-port", "0", "--rest-port", "0"]
+    process = await asyncio.create_subprocess_exec(*starting, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    try:
+        assert process.stdout is not None
+        ready = json.loads(await process.stdout.readline())
+        engine = _Addresses(ready["grpc"], ready["rest"])
+        found: dict[str, float] = {}
+        async with Client(settings=Settings(grpc_address=engine.grpc_address)) as client:
+            for name in ("warm-up", "ours", "sdk"):
+                if (took := await _drain(client, engine, name, f"{name}-here")) is not None:
+                    found[name] = took["rate"]
+        return found
+    finally:
+        process.terminate()
+        await process.wait()
+
+
 def run() -> Iterator[Result]:
     """Measure everything in this module."""
     quiet()
+    here = asyncio.run(_beside_the_sdk())
+    if "sdk" in here:
+        words = "drain a backlog of the embedded engine, beside camunda-orchestration-sdk"
+        yield Result(words, "jobs/s", here["ours"], 5.0, at_most=False, peer=here["sdk"])
     settings = Settings()
     if not (distribution_folder(settings.broker_version, settings.cache_dir) / "bin" / "broker").exists():
         print("left out: no broker distribution in the cache; camunda-workers engine start --engine broker fetches it", file=sys.stderr)
