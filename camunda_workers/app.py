@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import importlib
 import sys
+import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from camunda_workers.errors import ConfigurationError
 from camunda_workers.settings import ProjectFile, Settings
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from camunda_workers.client import Client
+    from camunda_workers.clock import Clock
     from camunda_workers.engine.embedded.engine import EmbeddedEngine
     from camunda_workers.events import EventLog
+    from camunda_workers.events.fact_writer import FactWriter
+    from camunda_workers.worker import CallNext, JobContext, Middleware
+    from camunda_workers.worker.outcome import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +96,64 @@ def load_reference(project: ProjectFile, reference: str) -> Any:
         return getattr(module, attribute)
     except AttributeError:
         raise ConfigurationError(f"{project.path}: module '{module_name}' has no '{attribute}' (from '{reference}')") from None
+
+
+@asynccontextmanager
+async def work_recorded(log: EventLog, clock: Clock | None = None) -> AsyncGenerator[Middleware]:
+    """What workers do as facts in the event log: a middleware for their runner; leave this after the runner has stopped.
+
+    Each run is a ``WORKER_RUN``, written soon after; nobody waits for it. Each decision of an AI task is an ``AI_DECISION``, which is in the log
+    before the job goes on.
+
+    Args:
+        log: where they go.
+        clock: the engine's time, where that is not everybody's.
+    """
+    from camunda_workers.events.fact_writer import FactWriter
+
+    async with FactWriter(log, clock=clock) as writer:
+        yield _WorkRecorded(log, writer, clock)
+
+
+class _WorkRecorded:
+    def __init__(self, log: EventLog, writer: FactWriter, clock: Clock | None) -> None:
+        self._log = log
+        self._writer = writer
+        self._clock = clock
+
+    async def __call__(self, call_next: CallNext, context: JobContext) -> Outcome:
+        from camunda_workers.events.own_facts import About, WorkerRun
+
+        begun = time.monotonic()
+        with self._decisions(context):
+            outcome = await call_next(context)
+        ended, more, message = _told(outcome)
+        more = {"kind": context.kind.value, "bpmnProcessId": context.bpmn_process_id, "processVersion": context.process_version, **more}
+        run = WorkerRun(context.type, context.worker, ended, time.monotonic() - begun, context.retries, more, message)
+        about = About(context.business_id, context.process_instance_key, context.element_id, context.key)
+        self._writer.put(run.fact(about, self._clock.now() if self._clock is not None else None))
+        return outcome
+
+    def _decisions(self, context: JobContext) -> AbstractContextManager[None]:
+        # Whoever has an AI task has loaded this; nobody else is to pay for it.
+        if "camunda_workers.ai.evidence" not in sys.modules:
+            return nullcontext()
+        from camunda_workers.ai.evidence import decisions_into
+        from camunda_workers.ai.log_sink import LoggedDecisions
+
+        return decisions_into(LoggedDecisions(self._log, clock=self._clock, element_id=context.element_id))
+
+
+def _told(outcome: Outcome) -> tuple[Literal["completed", "failed", "bpmn_error", "denied"], dict[str, Any], str]:
+    """How a run ended: in one word, what else is kept for ever, and the text, in which somebody's name may stand."""
+    from camunda_workers.worker.outcome import Bpmn, Completed, Denied, Failed
+
+    match outcome:
+        case Completed():
+            return "completed", {}, ""
+        case Failed(message, retries):
+            return "failed", {"triesLeft": retries}, message
+        case Bpmn(code, message):
+            return "bpmn_error", {"errorCode": code}, message
+        case Denied(reason):
+            return "denied", {}, reason

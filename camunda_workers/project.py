@@ -5,52 +5,37 @@ from __future__ import annotations
 import tomllib
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Self, cast
+from typing import Any, cast
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    model_validator,
+)
 
 from camunda_workers.errors import ConfigurationError
+from camunda_workers.project_people import DutiesSection, InboxSection, TasksSection
+from camunda_workers.project_values import Names, Reference, Section
 
 PROJECT_FILE = "camunda-workers.toml"
 """The project file's name."""
 
 
-def _reference(value: str) -> str:
-    module, colon, name = value.partition(":")
-    if not colon or not name.isidentifier() or not all(part.isidentifier() for part in module.split(".")):
-        raise ValueError(f"'{value}' is not of the form 'package.module:name'")
-    return value
-
-
-Reference = Annotated[str, AfterValidator(_reference)]
-"""Something in a module, as ``package.module:name``."""
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ProjectSection(_Section):
+class ProjectSection(Section):
     """``[project]``: what the project is called."""
 
     name: str = Field(default="", description="Shown in titles; the folder's name when empty.")
 
 
-class DeploySection(_Section):
+class DeploySection(Section):
     """``[deploy]``: what is deployed."""
 
     paths: list[str] = Field(default_factory=list[str], description="Files and folders, relative to the project file.")
 
 
-def _split(value: Any) -> Any:
-    # From the environment lists come as text.
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
-
-
-class WorkerOverride(_Section):
+class WorkerOverride(Section):
     """``[workers.<job type>]``: what goes before the options in the code; what is not given stays. Times are seconds or ISO 8601 (``PT5M``)."""
 
     enabled: bool | None = Field(default=None, description="Whether the worker runs at all.")
@@ -67,7 +52,7 @@ class WorkerOverride(_Section):
     lease: bool | None = Field(default=None, description="Whether jobs are activated with a lease (8.10).")
 
 
-class WorkersSection(_Section):
+class WorkersSection(Section):
     """``[workers]``: which workers there are, and in ``[workers.<job type>]`` what is different for one."""
 
     modules: list[Reference] = Field(default_factory=list[str], description='Routers as "package.module:name".')
@@ -85,138 +70,13 @@ class WorkersSection(_Section):
         return {**rest, "overrides": tables}
 
 
-class DemoSection(_Section):
+class DemoSection(Section):
     """``[demo]``: what ``camunda-workers demo`` runs."""
 
     run: Reference | None = Field(default=None, description='A function as "package.module:name".')
 
 
-Amount = Annotated[float, Field(ge=0, allow_inf_nan=True)]
-
-
-class _Duty(_Section):
-    name: str = Field(min_length=1, description="What reasons and records call the rule.")
-    process: str | None = Field(default=None, description="The process it is about; every process when not given.")
-
-
-class SeparateDuty(_Duty):
-    """``[[duties.separate]]``: who did one task may not do another one of the same case."""
-
-    tasks: Names = Field(default=(), description="Ids of user tasks: nobody does two of them.")
-    task: str | None = Field(default=None, description="Or in one direction: the id of the task ...")
-    not_by: Names = Field(default=(), description="... that nobody does who did one of these.")
-    again: bool = Field(default=True, description="Whether somebody may do the same task once more (after it was sent back, say).")
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Self:
-        directed, mutual = self.task is not None and bool(self.not_by), bool(self.tasks)
-        if directed == mutual or (self.task is None) != (not self.not_by):
-            raise ValueError("give either 'tasks', or 'task' with 'not_by'")
-        if mutual and len(self.tasks) == 1 and self.again:
-            raise ValueError("one task alone keeps nobody apart: name another one, or set again = false")
-        return self
-
-
-class ApprovalsDuty(_Duty):
-    """``[[duties.approvals]]``: a task that only several people together complete (N of M)."""
-
-    task: str = Field(description="The user task's id.")
-    needed: int = Field(ge=2, le=20, description="How many different people.")
-    by: Names = Field(default=(), description="Groups, one of which each of them must be in; any when not given.")
-    unless: dict[str, Any] = Field(
-        default_factory=dict[str, Any], description="Not where a variable (dotted path) has this value, or one of these."
-    )
-    agree_on: Names = Field(default=(), description="Variables, by dotted path, that all of them must have set alike.")
-
-
-class LimitsDuty(_Duty):
-    """``[[duties.limits]]``: how much somebody may decide on, by group."""
-
-    tasks: Names = Field(min_length=1, description="Ids of user tasks.")
-    amount: str = Field(min_length=1, description="The variable with the amount, by dotted path.")
-    limits: dict[str, Amount] = Field(
-        min_length=1, description="Group to amount; inf is no limit. Whoever is in none has none to decide on."
-    )
-    unless: dict[str, Any] = Field(
-        default_factory=dict[str, Any], description="Not where a variable (dotted path) has this value, or one of these."
-    )
-
-
-class ConflictDuty(_Duty):
-    """``[[duties.conflicts]]``: nobody decides on a case of their own."""
-
-    tasks: Names = Field(default=("*",), description="Ids of user tasks; * is every one.")
-    subject: Names = Field(
-        min_length=1, description="Variables with the person the case is about, by dotted path: user name, email or name."
-    )
-
-
-class DutyPerson(_Section):
-    """``[duties.people."user.name"]``: who somebody is, where the identity provider does not tell."""
-
-    name: str = Field(default="", description="The name in full.")
-    email: str = Field(default="", description="Where notifications go; also known as this in conflicts.")
-    aliases: Names = Field(default=(), description="Other accounts of the same person.")
-    groups: Names = Field(default=(), description="Groups the person is in.")
-
-
-class DutiesSection(_Section):
-    """``[duties]``: rules for people that hold in the inbox, in Tasklist and over the API."""
-
-    listeners: Names = Field(default=("duties",), description="Job types of the diagrams' task listeners that apply these rules.")
-    candidates_only: bool = Field(default=False, description="Whether only a task's candidates may have it, where it names some.")
-    supervisors: Names = Field(default=(), description="Groups whose members may give tasks to others and take them back.")
-    service_accounts: Names = Field(default=(), description="Accounts of programs that act for people: never counted as the person.")
-    delegation: bool = Field(default=True, description="Whether tasks may be delegated at all.")
-    longest_absence: timedelta = Field(default=timedelta(days=60), gt=timedelta(0), description="How long somebody may be substituted for.")
-    people: dict[str, DutyPerson] = Field(default_factory=dict[str, DutyPerson], description="By user name.")
-    separate: tuple[SeparateDuty, ...] = ()
-    approvals: tuple[ApprovalsDuty, ...] = ()
-    limits: tuple[LimitsDuty, ...] = ()
-    conflicts: tuple[ConflictDuty, ...] = ()
-
-    @property
-    def any_rules(self) -> bool:
-        """Whether there is anything to enforce."""
-        return bool(self.separate or self.approvals or self.limits or self.conflicts or self.candidates_only)
-
-    @model_validator(mode="after")
-    def _names_once(self) -> Self:
-        names = [rule.name for rule in (*self.separate, *self.approvals, *self.limits, *self.conflicts)]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"two rules are called '{twice[0]}': reasons must say which one")
-        return self
-
-
-class InboxUser(_Section):
-    """``[inbox.users."user.name"]``: somebody who may sign in during development; groups of ``[duties.people]`` when none are given."""
-
-    name: str = Field(default="", description="The name in full.")
-    groups: Names = ()
-
-
-class InboxProcess(_Section):
-    """``[inbox.processes.<id>]``: what of a case is shown, by dotted paths of variables."""
-
-    title: str = Field(default="", description="What a case is called in lists, beside its business id.")
-    amount: str = Field(default="", description="The amount it is about.")
-    facts: dict[str, str] = Field(default_factory=dict[str, str], description="The case at a glance: path to label.")
-
-
-class InboxSection(_Section):
-    """``[inbox]``: the inbox of ``camunda-workers up``."""
-
-    people: Reference | None = Field(default=None, description="Further users: objects with name and groups, as package.module:name.")
-    users: dict[str, InboxUser] = Field(default_factory=dict[str, InboxUser], description="By user name.")
-    operators: Names = Field(default=(), description="Groups that see every case and its incidents.")
-    reasons: Names = Field(default=("facts-wrong", "facts-missing", "policy", "experience"), description="Reasons to override an agent.")
-    advice: str = Field(default="triage", description="The variable with an agent's recommendation.")
-    locale: str = Field(default="", description="A folder with further languages (fr.toml), relative to the project file.")
-    beside: Reference | None = Field(default=None, description="What 'up' runs beside the workers: package.module:context_manager.")
-    processes: dict[str, InboxProcess] = Field(default_factory=dict[str, InboxProcess], description="By process id.")
-
-
-class ProjectFile(_Section):
+class ProjectFile(Section):
     """A project's ``camunda-workers.toml``."""
 
     project: ProjectSection = Field(default_factory=ProjectSection)
@@ -224,6 +84,7 @@ class ProjectFile(_Section):
     workers: WorkersSection = Field(default_factory=WorkersSection)
     demo: DemoSection = Field(default_factory=DemoSection)
     duties: DutiesSection = Field(default_factory=DutiesSection)
+    tasks: TasksSection = Field(default_factory=TasksSection)
     inbox: InboxSection = Field(default_factory=InboxSection)
 
     _path: Path = PrivateAttr(default=Path(PROJECT_FILE))

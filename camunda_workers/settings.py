@@ -14,14 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import (
-    AliasChoices,
-    Field,
-    SecretStr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from camunda_workers.errors import ConfigurationError
@@ -29,6 +22,7 @@ from camunda_workers.project import PROJECT_FILE, ProjectFile, Reference, find_p
 
 __all__ = [
     "PROJECT_FILE",
+    "AccessSettings",
     "AiSettings",
     "ConnectionSettings",
     "EngineSettings",
@@ -64,6 +58,14 @@ def _from(*variables: str, about: str, **field: Any) -> Any:
     return Field(validation_alias=AliasChoices(*variables), description=about, **field)
 
 
+def _split(value: Any) -> Any:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+_Several = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+"""Names, comma-separated in the environment."""
+
+
 class ConnectionSettings(_Area):
     """Where the engine is and who asks; names as Camunda's own clients use them."""
 
@@ -97,17 +99,10 @@ class ConnectionSettings(_Area):
     client_key: Path | None = _from("CAMUNDA_MTLS_KEY_PATH", about="PEM file of its private key.")
     basic_username: str | None = _from("CAMUNDA_BASIC_AUTH_USERNAME", about="User name, where there is no OAuth.")
     basic_password: SecretStr | None = _from("CAMUNDA_BASIC_AUTH_PASSWORD", about="Password, where there is no OAuth.")
-    tenant_ids: Annotated[tuple[str, ...], NoDecode] = _from(
-        "CAMUNDA_TENANT_IDS", "CAMUNDA_TENANT_ID", default=(), about="Whose jobs are worked, comma-separated."
-    )
+    tenant_ids: _Several = _from("CAMUNDA_TENANT_IDS", "CAMUNDA_TENANT_ID", default=(), about="Whose jobs are worked, comma-separated.")
     request_timeout: float = _from(
         "CAMUNDA_WORKERS_REQUEST_TIMEOUT", default=10.0, gt=0, about="Seconds one attempt of a command may take."
     )
-
-    @field_validator("tenant_ids", mode="before")
-    @classmethod
-    def _split(cls, value: Any) -> Any:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @field_validator("rest_address", mode="after")
     @classmethod
@@ -166,6 +161,13 @@ class StorageSettings(_Area):
         "CAMUNDA_WORKERS_EVENT_LOG",
         about="Where the event log is, if not in the data folder: a file, or postgresql://user:password@host/database.",
     )
+    sign_log: bool = _from(
+        "CAMUNDA_WORKERS_SIGN_LOG", default=True, about="Whether checkpoints of a log on disk are signed while an engine here writes it."
+    )
+    sign_seconds: float = _from("CAMUNDA_WORKERS_SIGN_SECONDS", default=60.0, gt=0, about="Seconds between two checkpoints, at most.")
+    tsa_url: SecretStr | None = _from("CAMUNDA_WORKERS_TSA_URL", about="A time-stamping authority (RFC 3161) that checkpoints are sent to.")
+    tsa_ca: Path | None = _from("CAMUNDA_WORKERS_TSA_CA", about="PEM file with the certificates that its time stamps must lead to.")
+    tsa_seconds: float = _from("CAMUNDA_WORKERS_TSA_SECONDS", default=3600.0, gt=0, about="Seconds between two time stamps, at least.")
     sink_username: str = _from("CAMUNDA_WORKERS_SINK_USERNAME", default="zeebe", about="The name a broker's exporter gives the sink.")
     sink_password: SecretStr | None = _from("CAMUNDA_WORKERS_SINK_PASSWORD", about="The password a broker's exporter gives the sink.")
 
@@ -200,6 +202,24 @@ class EngineSettings(_Area):
     )
 
 
+class AccessSettings(_Area):
+    """Who may talk to an engine that runs here; the command line's options go first."""
+
+    engine_auth: Literal["none", "basic", "oidc"] = _from(
+        "CAMUNDA_WORKERS_ENGINE_AUTH", default="none", about="Whether callers are asked who they are, and how."
+    )
+    engine_users: Path | None = _from(
+        "CAMUNDA_WORKERS_ENGINE_USERS", about="The file of users for basic; 'users' in the engine's folder otherwise."
+    )
+    engine_issuer: str | None = _from("CAMUNDA_WORKERS_ENGINE_ISSUER", about="The OpenID Connect provider, as its tokens name it.")
+    engine_audience: _Several = _from(
+        "CAMUNDA_WORKERS_ENGINE_AUDIENCE", default=(), about="For whom tokens have to be, comma-separated: one of them is enough."
+    )
+    engine_username_claim: str = _from("CAMUNDA_WORKERS_ENGINE_USERNAME_CLAIM", default="sub", about="The claim with a user's name.")
+    engine_client_id_claim: str | None = _from("CAMUNDA_WORKERS_ENGINE_CLIENT_ID_CLAIM", about="The claim with a machine's id.")
+    engine_groups_claim: str = _from("CAMUNDA_WORKERS_ENGINE_GROUPS_CLAIM", default="groups", about="The claim with a list of groups.")
+
+
 class WorkerRuntimeSettings(_Area):
     """How workers run, all of them."""
 
@@ -231,6 +251,9 @@ class TaskSettings(_Area):
     inbox_url: str = _from(
         "CAMUNDA_WORKERS_INBOX_URL", default="http://127.0.0.1:8088", about="Where people reach the inbox: goes into mails."
     )
+    oidc_client_secret: SecretStr | None = _from(
+        "CAMUNDA_WORKERS_OIDC_CLIENT_SECRET", about="The inbox's secret at the identity provider of [inbox.oidc]."
+    )
     link_secret: SecretStr | None = _from("CAMUNDA_WORKERS_LINK_SECRET", about="Signs links in mails: 32 characters or more.")
     mail_host: str | None = _from("CAMUNDA_WORKERS_MAIL_HOST", about="The mail server; without one, no mail is sent.")
     mail_port: int = _from("CAMUNDA_WORKERS_MAIL_PORT", default=587, ge=1, le=65535, about="Its port.")
@@ -242,7 +265,7 @@ class TaskSettings(_Area):
     webhook_secret: SecretStr | None = _from("CAMUNDA_WORKERS_WEBHOOK_SECRET", about="Signs what is posted.")
 
 
-class Settings(TaskSettings, ConnectionSettings, StorageSettings, AiSettings, EngineSettings, WorkerRuntimeSettings):
+class Settings(TaskSettings, ConnectionSettings, StorageSettings, AiSettings, EngineSettings, AccessSettings, WorkerRuntimeSettings):
     """All settings of the process. Arguments go before the environment.
 
     Raises:

@@ -48,10 +48,16 @@ def _broker() -> str:
     return "" if found else "no broker distribution in the cache (299 MB, fetched only when asked for)"
 
 
+def _tasklist() -> str:
+    from tests.support import opensearch
+
+    return _broker() or opensearch.lacking()
+
+
 OFFERS: dict[str, Callable[[], str]] = {
     "engine": _engine,
     "broker": _broker,
-    "tasklist": _broker,
+    "tasklist": _tasklist,
     "redis": _program("redis-server", package="redis-server"),
     "postgres": _program("postgres", "pg_ctlcluster", package="postgresql"),
     "browser": _program(*BROWSERS, package="chromium"),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Literal, Protocol
 
@@ -84,6 +86,24 @@ class StructlogDecisionLog:
         line = evidence.model_dump(mode="json", exclude={"rationale", "proposed", "inputs", "subject"})
         subject = evidence.subject.model_dump(mode="json", exclude_none=True)
         structlog.stdlib.get_logger("camunda_workers.ai").info("AI task decided", action="ai_decision", **line, **subject)
+
+
+_current: ContextVar[DecisionLog | None] = ContextVar("camunda_workers_decision_log", default=None)
+
+
+@contextmanager
+def decisions_into(log: DecisionLog) -> Generator[None]:
+    """Tasks that were given no log of their own record there meanwhile, in this task of asyncio and those that it starts."""
+    token = _current.set(log)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def current_decision_log() -> DecisionLog:
+    """Where evidence goes that nobody has said anything about: where `decisions_into` says, or a structured log line."""
+    return _current.get() or StructlogDecisionLog()
 
 
 def hash_of(facts: Mapping[str, JsonValue]) -> str:

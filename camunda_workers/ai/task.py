@@ -25,7 +25,7 @@ from typing import Generic, assert_never
 
 from pydantic import BaseModel, JsonValue
 
-from camunda_workers.ai.evidence import DecisionEvidence, DecisionLog, StructlogDecisionLog, Subject, hash_of
+from camunda_workers.ai.evidence import DecisionEvidence, DecisionLog, Subject, current_decision_log, hash_of
 from camunda_workers.ai.output import OutputT, fact_paths
 from camunda_workers.ai.policy import HandOver, Policy
 from camunda_workers.ai.strategy import Declined, Prompt, Proposal, Question, Strategy, Usage
@@ -75,7 +75,7 @@ class AiTask(Generic[OutputT]):
         strategies: in order of preference; the next is asked only when the one before could not be.
         safe_output: what to answer instead when a person is needed, made from the reason and the proposal, if any.
         limit: the task's own last word on a proposal: ``None``, or why it must not stand (a sentence for the person).
-        log: where evidence goes.
+        log: where evidence goes; by default into the event log where the workers run beside one, otherwise into a log line.
         clock: for the evidence's time.
 
     Raises:
@@ -105,7 +105,7 @@ class AiTask(Generic[OutputT]):
         self._strategies = tuple(strategies)
         self._safe_output = safe_output
         self._limit = limit
-        self._log = log or StructlogDecisionLog()
+        self._log = log
         self._clock = clock or SystemClock()
 
     @property
@@ -151,7 +151,7 @@ class AiTask(Generic[OutputT]):
             cost=asked.usage.cost,
             latency_ms=round((time.perf_counter() - started) * 1000, 3),
         )
-        await self._log.record(evidence)
+        await (self._log or current_decision_log()).record(evidence)
         return Decision(output, proposal, hand_over, evidence)
 
     async def _ask(self, question: Question[OutputT]) -> _Asked[OutputT]:

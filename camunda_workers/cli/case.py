@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,8 +17,18 @@ from camunda_workers.settings import Settings
 
 if TYPE_CHECKING:
     from camunda_workers.events import CaseStory
+    from camunda_workers.events.histories import CaseLine, VariableChange
 
 app = typer.Typer(no_args_is_help=True, help="Tell the story of a case.")
+
+
+class State(StrEnum):
+    """What became of a case."""
+
+    active = "active"
+    completed = "completed"
+    terminated = "terminated"
+
 
 HOW_TO_FILL = "run 'camunda-workers demo' for real cases, or name the folder of a log with --data-dir"
 
@@ -37,17 +48,23 @@ def show(
     recording: Annotated[
         Path | None, typer.Option("--from", help="A recording of a test, instead of the event log.", metavar="FILE")
     ] = None,
+    variables: Annotated[bool, typer.Option("--variables", help="Also every value that each variable has had.")] = False,
 ) -> None:
     """Show a case step by step: when, who, where in the process, what happened, and what it waits for now."""
-    if recording is not None:
+    changes: list[VariableChange] = []
+    if recording is not None and not variables:
         stories = asyncio.run(_recorded(recording, business_id))
+    elif recording is not None:
+        raise typer.BadParameter("a recording has its story only: name a log", param_hint="--variables")
     elif business_id is not None:
         folder = data_dir if data_dir is not None else Settings().data_dir
-        stories = [asyncio.run(_told(folder, business_id))]
+        story, changes = asyncio.run(_told(folder, business_id, variables))
+        stories = [story]
     else:
         raise typer.BadParameter("name a business id, or a recording with --from FILE", param_hint="BUSINESS_ID")
     if as_json:
-        told = [story.to_json() for story in stories]
+        more = {"variables": [one.to_json() for one in changes]} if variables else {}
+        told = [story.to_json() | more for story in stories]
         print(json.dumps(told[0] if len(told) == 1 else told, indent=2, ensure_ascii=False))
         return
     reconfigure: Callable[..., None] | None = getattr(sys.stdout, "reconfigure", None)
@@ -55,10 +72,52 @@ def show(
         reconfigure(errors="replace")  # a terminal that cannot show a letter of somebody's name still shows the rest
     from rich.console import Console
 
+    from camunda_workers.cli.case_lists import render_variables
     from camunda_workers.cli.case_view import render
 
     for story in stories:
         render(story, Console(highlight=False))
+    if variables:
+        render_variables(changes, Console(highlight=False))
+
+
+@app.command("list")
+def list_(
+    state: Annotated[State | None, typer.Option(help="Only these.")] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="How many, at most.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    data_dir: Annotated[Path | None, typer.Option(help="The folder with the event log; default CAMUNDA_WORKERS_DATA_DIR.")] = None,
+    log: Annotated[str | None, typer.Option("--log", help="The log itself: a file, or postgresql://…", metavar="FILE|ADDRESS")] = None,
+) -> None:
+    """List the cases in which something happened last, and what that was."""
+    found = asyncio.run(_listed(state, limit, data_dir, log))
+    if as_json:
+        print(json.dumps([one.to_json() for one in found], indent=2, ensure_ascii=False))
+        return
+    from rich.console import Console
+
+    from camunda_workers.cli.case_lists import render_cases
+
+    render_cases(found, Console(highlight=False))
+
+
+async def _listed(state: State | None, limit: int, data_dir: Path | None, target: str | None) -> list[CaseLine]:
+    from camunda_workers.cli.log_options import open_log
+    from camunda_workers.events.histories import Histories
+
+    async with open_log(data_dir, target or _demo_log(data_dir)) as log:
+        return await Histories(log).cases(state=state.value.upper() if state is not None else None, limit=limit)
+
+
+def _demo_log(data_dir: Path | None) -> str | None:
+    """The demo's log, where there is no other."""
+    from camunda_workers.cli.demo import DEMO_FOLDER
+    from camunda_workers.events import DEFAULT_FILE
+
+    settings = Settings()
+    folder = data_dir if data_dir is not None else settings.data_dir
+    demo = folder / DEMO_FOLDER / DEFAULT_FILE
+    return str(demo) if settings.event_log is None and not (folder / DEFAULT_FILE).is_file() and demo.is_file() else None
 
 
 @app.command()
@@ -77,22 +136,14 @@ def export(
 
 
 async def _exported(business_id: str, path: Path, key: Path | None, data_dir: Path | None, target: str | None) -> tuple[int, str]:
-    from camunda_workers.cli.demo import DEMO_FOLDER
     from camunda_workers.cli.log_options import open_log, signer_of
-    from camunda_workers.events import DEFAULT_FILE
+    from camunda_workers.events.chain.signing import configured_anchor
     from camunda_workers.events.export.bundle import export_case
 
-    folder = data_dir if data_dir is not None else Settings().data_dir
-    if (
-        target is None
-        and Settings().event_log is None
-        and not (folder / DEFAULT_FILE).is_file()
-        and (folder / DEMO_FOLDER / DEFAULT_FILE).is_file()
-    ):
-        target = str(folder / DEMO_FOLDER / DEFAULT_FILE)
-    async with open_log(data_dir, target) as opened:
+    async with open_log(data_dir, target or _demo_log(data_dir)) as opened:
         signer = signer_of(opened, key, data_dir)
-        return await export_case(opened, business_id, path, signer), str(signer.verifier)
+        anchor = configured_anchor(opened, Settings())
+        return await export_case(opened, business_id, path, signer, anchor=anchor), str(signer.verifier)
 
 
 async def _recorded(path: Path, business_id: str | None) -> list[CaseStory]:
@@ -106,9 +157,10 @@ async def _recorded(path: Path, business_id: str | None) -> list[CaseStory]:
     return found
 
 
-async def _told(folder: Path, business_id: str) -> CaseStory:
+async def _told(folder: Path, business_id: str, variables: bool) -> tuple[CaseStory, list[VariableChange]]:
     from camunda_workers.cli.demo import DEMO_FOLDER
     from camunda_workers.events import DEFAULT_FILE, EventLog, case_story
+    from camunda_workers.events.histories import Histories
 
     # The demo keeps a log of its own below the data folder, and tells its reader to look at a case of it.
     paths = [path for path in (folder / DEFAULT_FILE, folder / DEMO_FOLDER / DEFAULT_FILE) if path.is_file()]
@@ -121,7 +173,8 @@ async def _told(folder: Path, business_id: str) -> CaseStory:
                 unknown = unknown or ReadModelError(f"the event log {path} is empty: {HOW_TO_FILL}")
                 continue
             try:
-                return await case_story(log, business_id)
+                story = await case_story(log, business_id)
+                return story, await Histories(log).variables(business_id) if variables else []
             except NotFound as error:
                 unknown = error
     assert unknown is not None  # every log has said why it has no story

@@ -151,7 +151,10 @@ def _rows(result: Any) -> list[tuple[str, str]]:
         ("straight through", f"{result.straight_through_rate:.0%} were paid without a person"),
         ("AI triage", agreement),
         ("human tasks", f"{result.human_tasks}, {result.escalations} escalated after 48 h"),
-        ("four eyes", f"{result.four_eyes_denials} denied: nobody approves a payment that they assessed"),
+        (
+            "four eyes",
+            f"{result.four_eyes_denials} denied: nobody approves what they assessed; {result.second_approvals} payments took two",
+        ),
         ("payments", f"{result.payments_by_hand} made by hand while the ledger was down, {result.payments_reversed} taken back"),
         ("cycle time", f"half within {_hours(result.cycle_hours_p50)}, 95 % within {_hours(result.cycle_hours_p95)}"),
         ("event log", f"{result.records} records"),

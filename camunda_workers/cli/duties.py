@@ -13,7 +13,7 @@ from camunda_workers.cli.task_session import Groups, Json, Key, Session, duties_
 from camunda_workers.settings import Settings, load_project
 
 if TYPE_CHECKING:
-    from camunda_workers.project import DutiesSection
+    from camunda_workers.project_people import DutiesSection
 
 app = typer.Typer(no_args_is_help=True, help="Explain and check who may do what.")
 
@@ -50,10 +50,9 @@ def log(key: Key, as_json: Json = False) -> None:
     """Show every decision that was made about a task, with its reasons."""
 
     async def read() -> list[Any]:
-        from camunda_workers.tasks.store import DEFAULT_FILE, TaskStore
+        from camunda_workers.tasks.store import TaskStore, store_of
 
-        settings = Settings()
-        async with TaskStore(settings.task_store or settings.data_dir / DEFAULT_FILE) as store:
+        async with TaskStore(store_of(Settings())) as store:
             return await store.ledger.facts(key)
 
     facts = asyncio.run(read())
@@ -109,14 +108,9 @@ def _forms() -> Iterator[str]:
 
 
 async def _listeners(section: DutiesSection) -> list[str]:
-    from camunda_workers.clock import SystemClock
-    from camunda_workers.tasks.duties.ready import listener_problems
-    from camunda_workers.tasks.store import DEFAULT_FILE, TaskStore
+    from camunda_workers.cli.listeners import listener_check
 
-    settings = Settings()
-    async with TaskStore(settings.task_store or settings.data_dir / DEFAULT_FILE) as store:
-        found = await listener_problems(section, store, SystemClock().now())
-    return [f"{name}: {text}" for name, text in found.items()]
+    return [f"{name}: {text}" for name, text in (await listener_check(section)()).items()]
 
 
 def _resources(ending: str) -> Iterator[Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
@@ -12,17 +13,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from camunda_workers.cli import engine_data
+from camunda_workers.cli import engine_access, engine_data
 from camunda_workers.cli.signals import stop_on_signals
 from camunda_workers.settings import Settings
 
 if TYPE_CHECKING:
     from camunda_workers.engine.broker import BrokerEngine
+    from camunda_workers.engine.embedded.auth.door import Door
 
 app = typer.Typer(no_args_is_help=True, help="Run a Camunda engine for development.")
 app.command()(engine_data.backup)
 app.command()(engine_data.restore)
 app.command()(engine_data.inspect)
+app.command()(engine_access.user)
 
 
 class EngineKind(StrEnum):
@@ -69,11 +72,23 @@ def start(
     controlled_clock: Annotated[
         bool, typer.Option("--controlled-clock", help="Broker only. Let its time be moved forward through its management API.")
     ] = False,
+    auth: engine_access.Auth = None,
+    users: engine_access.UsersFile = None,
+    issuer: engine_access.Issuer = None,
+    audience: engine_access.Audience = None,
+    host: engine_access.Host = "127.0.0.1",
+    allow_anyone: engine_access.AllowAnyone = False,
+    tls_certificate: engine_access.Certificate = None,
+    tls_key: engine_access.CertificateKey = None,
 ) -> None:
-    """Serve an engine on loopback until Ctrl-C or SIGTERM; prints one JSON line when it is ready."""
+    """Serve an engine until Ctrl-C or SIGTERM; prints one JSON line when it is ready."""
     if engine is EngineKind.broker:
         if state is not None:
             raise typer.BadParameter("the broker keeps its state on disk: leave it out, or use --engine embedded", param_hint="--state")
+        if auth not in (None, engine_access.AuthKind.none) or host != "127.0.0.1" or tls_certificate is not None:
+            raise typer.BadParameter(
+                "the stock broker listens on loopback and asks nobody: use --engine embedded", param_hint="--auth/--host/--tls-certificate"
+            )
         asyncio.run(_serve_broker(data, grpc_port, rest_port, controlled_clock, version))
         return
     if controlled_clock:
@@ -82,20 +97,31 @@ def start(
         )
     if data is not None and state is StateKind.memory:
         raise typer.BadParameter("what is kept in a folder is not kept in memory: leave one of the two out", param_hint="--state")
-    asyncio.run(_serve_embedded(data, grpc_port, rest_port, state or StateKind.rocksdb, version, snapshot_every))
+    settings = engine_access.settings_of(version, auth, users, issuer, audience)
+
+    def door() -> Door:
+        return engine_access.door_of(settings, data, host, allow_anyone, tls_certificate, tls_key)
+
+    asyncio.run(_serve_embedded(data, grpc_port, rest_port, state or StateKind.rocksdb, settings, snapshot_every, door))
 
 
 async def _serve_embedded(
-    data: Path | None, grpc_port: int, rest_port: int, state: StateKind, version: str | None, snapshot_every: float
+    data: Path | None, grpc_port: int, rest_port: int, state: StateKind, settings: Settings, snapshot_every: float, door: Callable[[], Door]
 ) -> None:
     from camunda_workers.engine.embedded.engine import EmbeddedEngine
     from camunda_workers.logs import configure_logging
+    from camunda_workers.worker.collector import calm_collector
 
     configure_logging()
-    settings = Settings(engine_version=version) if version else Settings()
     stop = stop_on_signals()
     engine = EmbeddedEngine(
-        data=data, state=state.value, grpc_port=grpc_port, rest_port=rest_port, snapshot_interval=snapshot_every, settings=settings
+        data=data,
+        state=state.value,
+        grpc_port=grpc_port,
+        rest_port=rest_port,
+        door=door(),
+        snapshot_interval=snapshot_every,
+        settings=settings,
     )
     async with engine:
         _print_ready(
@@ -105,8 +131,10 @@ async def _serve_embedded(
             data=str(data) if data else None,
             grpc=engine.grpc_address,
             rest=engine.rest_address,
+            auth=settings.engine_auth,
         )
-        await stop.wait()
+        with calm_collector():
+            await stop.wait()
 
 
 async def _serve_broker(data: Path | None, grpc_port: int, rest_port: int, controlled_clock: bool, version: str | None) -> None:
@@ -116,7 +144,13 @@ async def _serve_broker(data: Path | None, grpc_port: int, rest_port: int, contr
     stop = stop_on_signals()
     with Bars() as progress:
         engine = BrokerEngine(
-            data, grpc_port=grpc_port, rest_port=rest_port, controlled_clock=controlled_clock, version=version, progress=progress
+            data,
+            grpc_port=grpc_port,
+            rest_port=rest_port,
+            controlled_clock=controlled_clock,
+            version=version,
+            search=True,
+            progress=progress,
         )
         starting, stopping = asyncio.ensure_future(engine.start()), asyncio.ensure_future(stop.wait())
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -132,6 +166,7 @@ async def _serve_broker(data: Path | None, grpc_port: int, rest_port: int, contr
             version=engine.version,
             grpc=engine.grpc_address,
             rest=engine.rest_address,
+            broker_rest=engine.broker_rest_address,
             management=engine.management_address,
             data=str(engine.data),
             log=str(engine.log_file),

@@ -46,24 +46,30 @@ def verify(
     archives: Annotated[
         list[Path] | None, typer.Option("--archive", help="An archive of older records: check that, too.", metavar="FILE")
     ] = None,
+    tsa_ca: Annotated[
+        Path | None,
+        typer.Option("--tsa-ca", help="Certificates (PEM) that time stamps must lead to; default CAMUNDA_WORKERS_TSA_CA.", metavar="FILE"),
+    ] = None,
     public_key: PublicKey = None,
     data_dir: DataDir = None,
     log: Log = None,
     as_json: Json = False,
 ) -> None:
-    """Recompute every hash and compare it with what was kept and signed; exit code 1 names the first bad record."""
-    raise typer.Exit(asyncio.run(_verify(since, trusted or [], archives or [], public_key, data_dir, log, as_json)))
+    """Recompute every hash and compare it with what was kept, signed and time-stamped; exit code 1 names the first bad record."""
+    raise typer.Exit(asyncio.run(_verify(since, trusted or [], archives or [], tsa_ca, public_key, data_dir, log, as_json)))
 
 
 async def _verify(
     since: Path | None,
     trusted: list[Path],
     archives: list[Path],
+    tsa_ca: Path | None,
     public_key: str | None,
     data_dir: Path | None,
     target: str | None,
     as_json: bool,
 ) -> int:
+    from camunda_workers.cli.log_stamps import check_stamps, stamps_json, stamps_told
     from camunda_workers.events.chain.verify import verify_log
     from camunda_workers.events.retention import verify_archive
 
@@ -84,6 +90,8 @@ async def _verify(
             count, found = await verify_archive(log, path)
             checked += count
             problems += found
+        stamps = await check_stamps(log, tsa_ca)
+        problems += stamps.problems
     if as_json:
         print_json(
             {
@@ -98,6 +106,7 @@ async def _verify(
                 "erased": report.erased,
                 "checkpoints": report.checkpoints,
                 "signedTo": report.signed_to,
+                **stamps_json(stamps),
                 "problems": [
                     {"record": one.seq, "partition": one.partition, "position": one.position, "what": one.what} for one in problems
                 ],
@@ -120,6 +129,8 @@ async def _verify(
     else:
         unsigned = report.size - report.signed_to
         say(f"signed: {report.checkpoints} checkpoints up to {report.signed_to} records" + (f", {unsigned} since" if unsigned else ""))
+    for line in stamps_told(stamps):
+        say(line)
     return 0
 
 
@@ -132,18 +143,23 @@ def checkpoint(
     data_dir: DataDir = None,
     log: Log = None,
 ) -> None:
-    """Sign what the log is now, and print it. A checkpoint that somebody else keeps is what no one can take back."""
-    note = asyncio.run(_checkpoint(key, data_dir, log))
+    """Sign what the log is now, and print it. A checkpoint that somebody else keeps is what no one can take back.
+
+    With CAMUNDA_WORKERS_TSA_URL a time-stamping authority (RFC 3161) stamps it, too; with -o its answer is beside it, in a file named .tsr.
+    """
+    note, stamp = asyncio.run(_checkpoint(key, data_dir, log))
     if output is not None:
         output.write_text(note)
+        if stamp is not None:
+            output.with_suffix(".tsr").write_bytes(stamp)
     print(note, end="")
 
 
-async def _checkpoint(key: Path | None, data_dir: Path | None, target: str | None) -> str:
-    from camunda_workers.events.chain.notary import Notary
+async def _checkpoint(key: Path | None, data_dir: Path | None, target: str | None) -> tuple[str, bytes | None]:
+    from camunda_workers.cli.log_stamps import sign_and_stamp
 
     async with open_log(data_dir, target) as log:
-        return await Notary(log, signer_of(log, key, data_dir)).sign()
+        return await sign_and_stamp(log, signer_of(log, key, data_dir))
 
 
 @app.command()
@@ -207,15 +223,15 @@ def export(
 async def _export(path: Path, what: str, process: str | None, key: Path | None, data_dir: Path | None, target: str | None) -> str:
     async with open_log(data_dir, target) as log:
         if what == "proofs":
+            from camunda_workers.cli.log_stamps import sign_and_stamp
             from camunda_workers.events.chain.checkpoint import open_checkpoint
-            from camunda_workers.events.chain.notary import Notary
             from camunda_workers.events.export.proofs import export_log
 
             signer = signer_of(log, key, data_dir)
-            note = await Notary(log, signer).sign()
+            note, stamp = await sign_and_stamp(log, signer, must=False)
             size = open_checkpoint(note, [signer.verifier]).size
             with progress("exporting") as told:
-                await export_log(log, path, note, size, told)
+                await export_log(log, path, note, size, told, stamp=stamp)
             return f"{size} records in {path}; check them with: unzip {path} verify.py && python verify.py {path} '{signer.verifier}'"
         if what == "parquet":
             from camunda_workers.events.export.parquet import export_parquet

@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -43,19 +43,22 @@ async def _sink(
     host: str, port: int, username: str, password: str | None, sign: bool, key: Path | None, data_dir: Path | None, target: str | None
 ) -> None:
     from camunda_workers.events import Follower
-    from camunda_workers.events.chain.notary import Notary
+    from camunda_workers.events.chain.signing import configured_notary
     from camunda_workers.events.partitions import EveryPartition
     from camunda_workers.events.sources.sink import ExporterSink
+    from camunda_workers.worker.collector import calm_collector
 
     stop = stop_on_signals()
     async with open_log(data_dir, target, create=True, durable=True) as log:
-        notary = Notary(log, signer_of(log, key, data_dir)) if sign else None
+        notary = configured_notary(log, Settings(), signer=signer_of(log, key, data_dir)) if sign else None
         followers: list[Follower] = [EveryPartition(log), *([notary] if notary is not None else [])]
-        async with ExporterSink(log, username=username, password=password, host=host, port=port, followers=followers) as running:
+        async with (
+            notary.running() if notary is not None else nullcontext(),
+            ExporterSink(log, username=username, password=password, host=host, port=port, followers=followers) as running,
+        ):
             print(json.dumps({"sink": running.address, "log": log.database.name, "pid": os.getpid()}), flush=True)
-            await stop.wait()
-        if notary is not None and await log.size():
-            await notary.sign()
+            with calm_collector():
+                await stop.wait()
 
 
 def poll(
@@ -95,16 +98,17 @@ def import_(
     address: Annotated[str, typer.Argument(help="Of Elasticsearch or OpenSearch, http://host:9200 for example.")],
     indices: Annotated[str, typer.Option(help="The exporter's indices.")] = "zeebe-record*",
     username: Annotated[str | None, typer.Option(help="The password is asked for.")] = None,
+    gaps: Annotated[bool, typer.Option("--gaps", help="Take what there is, also where records in between are gone.")] = False,
     data_dir: DataDir = None,
     log: Log = None,
 ) -> None:
     """Copy the records that a broker's exporter has put into Elasticsearch or OpenSearch; run again, it goes on where it ended."""
     password = typer.prompt("password", hide_input=True) if username is not None else None
-    asyncio.run(_import(address, indices, username, password, data_dir, log))
+    asyncio.run(_import(address, indices, username, password, gaps, data_dir, log))
 
 
 async def _import(
-    address: str, indices: str, username: str | None, password: str | None, data_dir: Path | None, target: str | None
+    address: str, indices: str, username: str | None, password: str | None, gaps: bool, data_dir: Path | None, target: str | None
 ) -> None:
     from camunda_workers.events import Pump
     from camunda_workers.events.partitions import EveryPartition
@@ -114,7 +118,9 @@ async def _import(
         async with RecordIndices(address, username=username, password=password, indices=indices) as source:
             partitions = await source.partitions()
         for partition in partitions:
-            async with RecordIndices(address, partition=partition, username=username, password=password, indices=indices) as source:
+            async with RecordIndices(
+                address, partition=partition, username=username, password=password, indices=indices, gaps=gaps
+            ) as source:
                 added = await Pump(source, log, partition=partition).catch_up()
                 print(json.dumps({"partition": partition, "added": added, "position": await log.position(partition)}), flush=True)
         await EveryPartition(log).catch_up()

@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "setup": "Fetch the engine and prepare fast starts.",
     "demo": "Run real insurance claims through the claims process.",
     "up": "Run engine, workers and inbox for development.",
+    "inbox": "Serve the inbox beside a cluster, for people who sign in at a provider.",
     "engine": "Run a Camunda engine for development.",
     "worker": "Run a project's workers.",
     "connect": "Show and check the connection to a Camunda cluster.",

@@ -8,7 +8,6 @@ import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
@@ -16,7 +15,7 @@ import typer
 from camunda_workers.settings import Settings, find_project_file, load_project
 
 if TYPE_CHECKING:
-    from camunda_workers.project import DutiesSection
+    from camunda_workers.project_people import DutiesSection
     from camunda_workers.tasks import Caller, TaskService
 
 T = TypeVar("T")
@@ -43,7 +42,7 @@ class Session:
 
 def duties_here() -> DutiesSection:
     """The rules of the project in or above this folder; none where there is no project."""
-    from camunda_workers.project import DutiesSection
+    from camunda_workers.project_people import DutiesSection
 
     return load_project().duties if find_project_file() is not None else DutiesSection()
 
@@ -51,23 +50,26 @@ def duties_here() -> DutiesSection:
 @asynccontextmanager
 async def session(user: str | None, groups: str | None) -> AsyncGenerator[Session]:
     """Open the task service for somebody."""
+    from camunda_workers.cli.log_options import open_log
     from camunda_workers.client import Client
-    from camunda_workers.events import DEFAULT_FILE, EventLog
+    from camunda_workers.errors import ReadModelError
+    from camunda_workers.events import EventLog
     from camunda_workers.tasks import Caller, open_tasks
     from camunda_workers.tasks.duties.history import PATIENCE
-    from camunda_workers.tasks.store import DEFAULT_FILE as STORE
+    from camunda_workers.tasks.store import store_of
 
     settings = Settings()
     names = frozenset(part.strip() for part in groups.split(",") if part.strip()) if groups is not None else None
     caller = Caller(user or settings.user or getpass.getuser(), names, source="said")
-    log = settings.data_dir / DEFAULT_FILE
-    store: Path | str = settings.task_store or settings.data_dir / STORE
-    # A log that is not there knows nothing, so the rules say no: at once, not after waiting for it.
-    patience = PATIENCE if log.is_file() else 0.0
+    try:
+        log, patience = open_log(None, None), PATIENCE
+    except ReadModelError:
+        # A log that is not there knows nothing, so the rules say no: at once, not after waiting for it.
+        log, patience = EventLog.open(), 0.0
     async with (
-        EventLog.open(log if log.is_file() else ":memory:") as events,
+        log as events,
         Client(settings=settings) as client,
-        open_tasks(client, events, duties_here(), store=store, patience=patience) as tasks,
+        open_tasks(client, events, duties_here(), store=store_of(settings), patience=patience) as tasks,
     ):
         yield Session(tasks, caller)
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import mimetypes
 from collections.abc import AsyncIterator, Mapping
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from camunda_workers.cli.task_absences import app as absences
+from camunda_workers.cli.task_lists import counts, filters, list_, plain
 from camunda_workers.cli.task_session import As, Groups, Json, Key, Session, run, show_json
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="List, claim, complete and hand on human tasks.")
 app.add_typer(absences, name="absence", help="Who is away, and who stands in.")
+app.add_typer(filters, name="filter", help="Filters kept under a name.")
 
 Note = Annotated[str, typer.Option("--note", help="A few words to go with it.")]
 To = Annotated[str, typer.Argument(help="To whom.", metavar="USER", show_default=False)]
@@ -33,59 +34,13 @@ Entries = Annotated[
 FileOption = Annotated[Path | None, typer.Option("--variables", help="A JSON file with what to enter.", exists=True, dir_okay=False)]
 
 
-class ListScope(StrEnum):
-    """Whose tasks are listed."""
-
-    MINE = "mine"
-    TEAM = "team"
-    STANDING_IN = "standing-in"
-    DELEGATED = "delegated"
-    ALL = "all"
-
-
 @app.callback()
 def group() -> None:
     """List, claim, complete and hand on human tasks."""
 
 
-@app.command("list")
-def list_(
-    scope: Annotated[
-        ListScope, typer.Option(help="Yours, your groups', those of people who are away, those you have given to others.")
-    ] = ListScope.ALL,
-    process: Annotated[str | None, typer.Option(help="Only of this process.", metavar="ID")] = None,
-    element: Annotated[str | None, typer.Option(help="Only this user task of the diagram.", metavar="ID")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 50,
-    user: As = None,
-    groups: Groups = None,
-    as_json: Json = False,
-) -> None:
-    """List tasks, those due first at the top."""
-    wanted = {name: value for name, value in (("process_definition_id", process), ("element_id", element)) if value is not None}
-
-    async def work(session: Session) -> list[UserTask]:
-        return list(await session.tasks.list(session.caller, scope.value, filter=wanted, limit=limit))
-
-    found = run(work, user, groups)
-    if as_json:
-        show_json([_plain(task) for task in found])
-        return
-    if not found:
-        print("no tasks")
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    from camunda_workers.tasks.access import business_of
-
-    table = Table("Task", "What", "Case", "Assignee", "For", "Due", "Priority", box=None)
-    for task in found:
-        due = f"{task.due_date:%Y-%m-%d %H:%M}" if task.due_date else ""
-        whom = ", ".join([*task.candidate_groups, *task.candidate_users])
-        table.add_row(
-            str(task.key), task.name or task.element_id, business_of(task) or "", task.assignee or "", whom, due, str(task.priority)
-        )
-    Console(highlight=False).print(table)
+app.command("list")(list_)
+app.command()(counts)
 
 
 @app.command()
@@ -241,13 +196,9 @@ def attach(
 
 def _task(task: UserTask, as_json: bool) -> None:
     if as_json:
-        show_json(_plain(task))
+        show_json(plain(task))
     else:
         print(f"task {task.key} ({task.name or task.element_id}): " + (f"{task.assignee} has it" if task.assignee else "nobody has it"))
-
-
-def _plain(task: UserTask) -> dict[str, Any]:
-    return task.model_dump(mode="json", by_alias=True)
 
 
 def _entered(entries: list[str] | None, file: Path | None) -> dict[str, Any]:

@@ -7,7 +7,9 @@ import secrets
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -59,6 +61,7 @@ def up(
 async def _serve(project: ProjectFile, port: int, data: Path | None) -> None:
     from camunda_workers.cli.signals import stop_on_signals
     from camunda_workers.logs import configure_logging
+    from camunda_workers.worker.collector import calm_collector
 
     stop = stop_on_signals()
 
@@ -69,7 +72,8 @@ async def _serve(project: ProjectFile, port: int, data: Path | None) -> None:
         )
 
     async with run_up(project, Settings(), port=port, data=data, tell=_tell, started=log):
-        await stop.wait()
+        with calm_collector():
+            await stop.wait()
         _tell("stopping")
 
 
@@ -105,8 +109,13 @@ async def run_up(
         from camunda_workers.inbox import Parts, development_users, serve_inbox
     except ModuleNotFoundError as error:
         raise MissingExtra("inbox", f"'camunda-workers up' ({error.name})") from error
-    from camunda_workers.app import load_reference, run_locally
-    from camunda_workers.tasks import TaskStore, open_desk, open_tasks
+    from camunda_workers.app import load_reference, run_locally, work_recorded
+    from camunda_workers.cli.listeners import with_listeners
+    from camunda_workers.cli.worker_process import routers_of
+    from camunda_workers.tasks import TaskQueue, TaskStore, open_desk, open_tasks
+    from camunda_workers.tasks.duties.log_sink import LogFacts
+    from camunda_workers.tasks.notifications.running import notifying
+    from camunda_workers.tasks.notifications.setup import channels_of, links_of
     from camunda_workers.tasks.store import DEFAULT_FILE
     from camunda_workers.worker import WorkerRunner
 
@@ -115,9 +124,21 @@ async def run_up(
         started()
         client, engine, log = local.client, local.engine, local.log
         tell(f"engine    {engine.grpc_address} (gRPC), {engine.rest_address} (REST): Camunda {settings.engine_version}, {_kept(data)}")
-        store = await stack.enter_async_context(TaskStore(data / DEFAULT_FILE if data is not None else ":memory:"))
+        files = data / "attachments" if data is not None else Path(stack.enter_context(TemporaryDirectory(prefix="camunda-workers-files-")))
+        store = await stack.enter_async_context(TaskStore(data / DEFAULT_FILE if data is not None else ":memory:", files=files))
+        sink = LogFacts(log, clock=engine.clock)
         tasks = await stack.enter_async_context(
-            open_tasks(client, log, project.duties, store=store, clock=engine.clock, catch_up=engine.read_model)
+            open_tasks(
+                client,
+                log,
+                project.duties,
+                store=store,
+                sink=sink,
+                clock=engine.clock,
+                catch_up=engine.read_model,
+                channels=channels_of(settings),
+                queue=TaskQueue(log, catch_up=engine.read_model, expected=project.tasks.expected),
+            )
         )
         deployed = await client.deploy(*project.deploy_paths()) if project.deploy.paths else None
         resources: dict[Any, object] = {}
@@ -126,10 +147,15 @@ async def run_up(
             beside = load_reference(project, project.inbox.beside)
             line, resources, prepare = await stack.enter_async_context(beside(client=client, clock=engine.clock, data=data))
             tell(line)
-        routers = _routers(project, lambda: open_desk(project.duties, log, store=store, clock=engine.clock))
+        routers = routers_of(project, ()) if project.workers.modules else []
+        routers = with_listeners(
+            project, routers, partial(open_desk, project.duties, log, store=store, sink=sink, clock=engine.clock), clock=engine.clock
+        )
         types = sorted(worker.definition.job_type for router in routers for worker in router)
         if routers:
-            await stack.enter_async_context(WorkerRunner(client, routers, name="workers", resources=_known(resources, routers)))
+            recorded = await stack.enter_async_context(work_recorded(log, engine.clock))
+            known = _known(resources, routers)
+            await stack.enter_async_context(WorkerRunner(client, routers, name="workers", resources=known, middleware=[recorded]))
         tell(f"workers   {len(types)} in this process: {', '.join(types) or 'none ([workers] modules is empty)'}")
         if deployed is not None:
             names = sorted({one.bpmn_process_id for one in deployed.processes})
@@ -153,8 +179,12 @@ async def run_up(
             locale=project.root / project.inbox.locale if project.inbox.locale else None,
             hosts=("127.0.0.1", "localhost"),
             secure=False,
+            links=links_of(settings, store, tasks.desk.people) if settings.link_secret is not None else None,
         )
         address = await stack.enter_async_context(serve_inbox(parts, port=port))
+        news = notifying(settings, project.tasks, tasks, client, engine.clock, project=project.name)
+        if line := await stack.enter_async_context(news):
+            tell(f"news      {line}")
         tell(f"inbox     {address}")
         tell(f"sign in   as {_some(users.suggestions())} with the password {password}")
         yield Up(local, address, password, parts)
@@ -169,19 +199,6 @@ def _some(people: Any) -> str:
     first = {tuple(sorted(one.groups)): one.user for one in reversed(list(people))}
     names = sorted(first.values())
     return ", ".join(names[:5])
-
-
-def _routers(project: ProjectFile, open_desk: Callable[[], Any]) -> list[Router]:
-    """The project's workers, and listeners for its rules where it has none of its own."""
-    from camunda_workers.cli.worker_process import routers_of
-    from camunda_workers.tasks import duties_router
-
-    routers = routers_of(project, ()) if project.workers.modules else []
-    if project.duties.any_rules:
-        own = {worker.definition.job_type for router in routers for worker in router}
-        if not own & set(project.duties.listeners):
-            routers.append(duties_router(project.duties, open_desk))
-    return routers
 
 
 def _known(resources: dict[Any, object], routers: list[Router]) -> dict[Any, object]:

@@ -10,13 +10,16 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, cast
 
 import structlog
 
-from camunda_workers.app import load_reference
+from camunda_workers.app import load_reference, work_recorded
+from camunda_workers.cli.listeners import desk_here, listener_check, with_listeners
+from camunda_workers.cli.log_options import open_log
 from camunda_workers.client import Client
 from camunda_workers.errors import CamundaWorkersError, ConfigurationError, MissingExtra
 from camunda_workers.logs import configure_logging
@@ -133,8 +136,14 @@ async def serve(options: Options, pipe: Connection | None = None) -> None:
     configure_logging(options.log_level, as_json=options.log_json)
     settings, project = Settings(), project_of(options)
     routers = routers_of(project, options.modules)
+    # Whoever names single modules runs those and no others.
+    enforces = project.duties.any_rules and not options.modules
     job_types = [worker.definition.job_type for router in routers for worker in router]
+    job_types += [one for one in project.duties.listeners if enforces and one not in job_types]
     overrides = merged(project.workers.overrides, from_environment(job_types, worker_variables()))
+    if enforces:
+        off = [job_type for job_type, override in overrides.items() if override.enabled is False]
+        routers = with_listeners(project, routers, partial(desk_here, project.duties), off=off)
     middleware: list[Middleware] = [Redaction()]
     counted = _metrics()
     if counted is not None:
@@ -147,6 +156,9 @@ async def serve(options: Options, pipe: Connection | None = None) -> None:
     stop = asyncio.Event()
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(Client(settings=settings))
+        if settings.event_log is not None:
+            log = await stack.enter_async_context(open_log(None, None, create=True))
+            middleware.insert(0, await stack.enter_async_context(work_recorded(log)))  # outermost: what it writes down is redacted
         runner = WorkerRunner(
             await client.job_gateway(settings.jobs_over),
             routers,
@@ -157,7 +169,7 @@ async def serve(options: Options, pipe: Connection | None = None) -> None:
             overrides=overrides,
             idempotency=store_of(settings),
         )
-        endpoints = {"/livez": live(), "/readyz": ready(runner.problems)}
+        endpoints = {"/livez": live(), "/readyz": ready(runner.problems, *([listener_check(project.duties)] if enforces else []))}
         if counted is not None:
             counted.watch(lambda: runner.stats, runner.problems)
             endpoints["/metrics"] = metrics(counted.text)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -75,10 +76,10 @@ class Database:
         """SQLAlchemy's engine, for what needs a connection of its own (migrations, a notification)."""
         return self._engine
 
-    def run(self, work: Callable[[Connection], T]) -> T:
+    def run(self, work: Callable[[Connection], T], *, durable: bool = False) -> T:
         """Do this in a transaction, in the calling thread (for opening the file)."""
         try:
-            with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
+            with self._engine.connect().execution_options(writes=True) as connection, _synced(connection, durable), connection.begin():
                 return work(connection)
         except (SQLAlchemyError, OSError) as error:
             raise ReadModelError(f"the event log {self.name} cannot be used: {_reason(error)}") from error
@@ -96,9 +97,14 @@ class Database:
         except (SQLAlchemyError, OSError) as error:
             raise ReadModelError(f"the event log {self.name} cannot be {doing}: {_reason(error)}") from error
 
-    async def write(self, work: Callable[[Connection], T]) -> T:
-        """Do this in one transaction, after every write that was asked for earlier. Cancelling the caller does not tear it."""
-        return await asyncio.get_running_loop().run_in_executor(self._writer, self.run, work)
+    async def write(self, work: Callable[[Connection], T], *, durable: bool = False) -> T:
+        """Do this in one transaction, after every write that was asked for earlier. Cancelling the caller does not tear it.
+
+        Args:
+            work: what to do.
+            durable: whether it, and every write before it, is to survive a power cut, too; only if it writes anything.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._writer, lambda: self.run(work, durable=durable))
 
     async def maintain(self, *statements: str) -> None:
         """Run statements that no transaction can hold, after every write that was asked for earlier."""
@@ -170,6 +176,25 @@ def _begin(connection: Connection) -> None:
     # A writer takes the lock at once: upgrading a read transaction fails without waiting when another process wrote in between.
     writes = connection.get_execution_options().get("writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def _synced(connection: Connection, durable: bool) -> Generator[None]:
+    """One transaction with a sync at its end, of the whole write-ahead log.
+
+    SQLite itself has to do it: a file that this process opened and closed beside SQLite would take SQLite's locks with it, and the next process
+    to look at the log would remove the write-ahead log from under this one.
+    """
+    if not durable or connection.dialect.name != "sqlite":
+        yield
+        return
+    driver: Any = connection.connection.driver_connection
+    before = driver.execute("PRAGMA synchronous").fetchone()[0]
+    driver.execute("PRAGMA synchronous=FULL")
+    try:
+        yield
+    finally:
+        driver.execute(f"PRAGMA synchronous={before}")
 
 
 def _is_drivers(error: Exception) -> bool:

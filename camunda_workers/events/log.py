@@ -8,25 +8,26 @@ import difflib
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Final, Self
 
-from sqlalchemy import Connection, func, or_, select, text
+from sqlalchemy import Connection, Text, func, literal_column, select, text, update
 
 from camunda_workers.events.chain.checkpoint import Head
 from camunda_workers.events.chain.tree import Tree
 from camunda_workers.events.database import Database
 from camunda_workers.events.opening import prepare
-from camunda_workers.events.reading import TEXT_COLUMNS, read_records, read_texts
-from camunda_workers.events.record import Record, parse_record
-from camunda_workers.events.schema import IS_PROCESS, heads, records, state
+from camunda_workers.events.reading import TEXT_COLUMNS, read_records
+from camunda_workers.events.record import Record
+from camunda_workers.events.schema import IS_JOB_BATCH, IS_PROCESS, heads, records, state
 from camunda_workers.events.writing import Written, append_lines, read_heads
 
 DEFAULT_FILE = "events.db"
 """The log's file in the data directory."""
 FACTS_PARTITION = 0
 """Where our own facts are; the engine's partitions begin at 1."""
-
-_BOUND_AT_ONCE = 500  # SQLite takes only so many bound values in one statement
+_REQUESTS: Final = 20_000
+_LATEST: Final = 50_000
+_NEIGHBOURS: Final = 200
 
 
 class EventLog:
@@ -99,16 +100,26 @@ class EventLog:
             return 0
         return await self.grow(lambda connection, tree: append_lines(connection, lines, partition, tree))
 
-    async def grow(self, work: Callable[[Connection, Tree | None], Written]) -> int:
+    async def flush(self) -> None:
+        """Make everything that was added survive a power cut, too.
+
+        Raises:
+            ReadModelError: the disk refuses.
+        """
+        if self.path is not None:
+            await self.database.write(lambda connection: connection.execute(update(state).values(size=state.c.size)), durable=True)
+
+    async def grow(self, work: Callable[[Connection, Tree | None], Written], *, durable: bool = False) -> int:
         """Add to the log in one transaction; for those who write records of their own, see `camunda_workers.events.facts`.
 
         Args:
             work: gets the tree's right edge, if it is known here.
+            durable: whether it is to survive a power cut when this returns, because nobody could give it again.
 
         Returns:
             How many records were added.
         """
-        written = await self.database.write(lambda connection: work(connection, self._tree))
+        written = await self.database.write(lambda connection: work(connection, self._tree), durable=durable)
         self._tree = written.tree  # only now: what was not committed has not grown
         if written.count:
             self._grown.set()
@@ -172,24 +183,16 @@ class EventLog:
         query = query.where(in_partition == partition)
         while True:
             page = query.where(place > after)
-            rows = await self.database.read(lambda connection, page=page: read_texts(connection, page))
-            for _, line in rows:
-                yield parse_record(line)
-            if len(rows) < batch:
+            found = await self.database.read(lambda connection, page=page: read_records(connection, page))
+            for record in found:
+                yield record
+            if len(found) < batch:
                 return
-            after = rows[-1][0].position
+            after = found[-1].position
 
     async def instances_of(self, business_id: str) -> list[int]:
         """The process instances of a case, called ones too, in the order in which they began."""
         return await self.database.read(lambda connection: instances_of(connection, business_id))
-
-    async def facts_of(self, business_id: str, process_instance_keys: Collection[int] = ()) -> list[Record]:
-        """Our own facts about a case or its process instances."""
-        c = records.c
-        about = or_(c.business_id == (business_id or None), c.process_instance_key.in_(sorted(process_instance_keys)))
-        # A sum has no index, see above.
-        query = select(*TEXT_COLUMNS).where(c.partition + 0 == FACTS_PARTITION, about).order_by(c.seq)
-        return await self.database.read(lambda connection: read_records(connection, query))
 
     async def process_definitions(self, keys: Collection[int]) -> list[Record]:
         """The records with which these process definitions were deployed; they carry the diagrams."""
@@ -198,44 +201,39 @@ class EventLog:
         )
         return await self.database.read(lambda connection: read_records(connection, query))
 
-    async def positions_of(self, value_type: str, among: Collection[int], partition: int = 1) -> set[int]:
-        """Which of these positions hold a record of that value type."""
-        wanted = sorted(among)
-        some = [wanted[start : start + _BOUND_AT_ONCE] for start in range(0, len(wanted), _BOUND_AT_ONCE)]
+    async def last_asked_for(self, job_type: str, *, partition: int = 1) -> int | None:
+        """The position at which a worker last asked for jobs of this type, or was handed one.
 
-        def find(connection: Connection) -> set[int]:
-            query = select(records.c.position).where(records.c.partition == partition, records.c.value_type == value_type)
-            return {position for part in some for position in connection.scalars(query.where(records.c.position.in_(part)))}
+        Returns:
+            0 where none ever did, ``None`` where none did among the latest 20,000 requests: further back nobody looks.
+        """
+        c = records.c
+        asked = "json::json #>> '{value,type}'" if self.database.is_postgresql else "json_extract(json, '$.value.type')"
+        latest_first = select(c.position).where(c.partition == partition, text(IS_JOB_BATCH)).order_by(c.position.desc()).limit(_REQUESTS)
+        requests = latest_first.add_columns(literal_column(asked, Text).label("type")).subquery()
+        latest = select(requests.c.position).where(requests.c.type == job_type).limit(1)
+        count = select(func.count()).select_from(latest_first.subquery())
+
+        def find(connection: Connection) -> int | None:
+            position = connection.scalar(latest)
+            return position if position is not None else None if connection.scalar(count) == _REQUESTS else 0
 
         return await self.database.read(find)
 
-    async def is_asked_for(self, job_type: str, *, after: int = 0, partition: int = 1) -> bool:
-        """Whether a worker has asked for jobs of this type, or was handed one, behind a position."""
-        asked: Any = "json::json #>> '{value,type}'" if self.database.is_postgresql else "json_extract(json, '$.value.type')"
-        query = select(records.c.position).where(
-            records.c.partition == partition,
-            records.c.position > after,
-            records.c.value_type == "JOB_BATCH",
-            text(f"{asked} = :job_type").bindparams(job_type=job_type),
-        )
-        return await self.database.read(lambda connection: connection.scalar(query.limit(1))) is not None
-
     async def business_ids(self, limit: int = 10_000) -> list[str]:
-        """The business ids in the log, the latest first."""
-        newest = func.max(records.c.position)
-        query = (
-            select(records.c.business_id)
-            .where(records.c.business_id.is_not(None))
-            .group_by(records.c.business_id)
-            .order_by(newest.desc())
-            .limit(limit)
-        )
+        """The latest business ids in the log, the latest first, as far as its last 50,000 records that have one tell them."""
+        c = records.c
+        latest = select(c.business_id, c.seq).where(c.business_id.is_not(None)).order_by(c.seq.desc()).limit(_LATEST).subquery()
+        query = select(latest.c.business_id).group_by(latest.c.business_id).order_by(func.max(latest.c.seq).desc()).limit(limit)
         return await self.database.read(lambda connection: list(connection.scalars(query)))
 
     async def business_ids_near(self, business_id: str, limit: int = 5) -> list[str]:
-        """Business ids in the log that look like this one."""
-        known = await self.business_ids()
-        folded = {name.casefold(): name for name in reversed(known)}
+        """Business ids in the log that look like this one: among the latest, and those that stand beside it in the order of the alphabet."""
+        c = records.c
+        after = select(c.business_id).where(c.business_id >= business_id).order_by(c.business_id).distinct().limit(_NEIGHBOURS)
+        before = select(c.business_id).where(c.business_id < business_id).order_by(c.business_id.desc()).distinct().limit(_NEIGHBOURS)
+        beside = await self.database.read(lambda connection: [*connection.scalars(after), *connection.scalars(before)])
+        folded = {name.casefold(): name for name in (*beside, *reversed(await self.business_ids()))}
         wanted = business_id.casefold()
         containing = [name for key, name in folded.items() if wanted and (wanted in key or key in wanted)]
         close = [folded[key] for key in difflib.get_close_matches(wanted, folded, n=limit, cutoff=0.6)]
@@ -245,10 +243,11 @@ class EventLog:
 def instances_of(connection: Connection, business_id: str) -> list[int]:
     """See `EventLog.instances_of`."""
     c = records.c
+    # Answered by the index alone. Who has both a business id and a process instance's key has begun, so commands may be counted, too.
     query = select(c.process_instance_key).where(
-        c.business_id == business_id, c.process_instance_key.is_not(None), c.record_type == "EVENT", c.partition != FACTS_PARTITION
+        c.business_id == business_id, c.process_instance_key.is_not(None), c.partition + 0 != FACTS_PARTITION
     )
-    return with_called(connection, list(connection.scalars(query.group_by(c.process_instance_key).order_by(func.min(c.position)))))
+    return with_called(connection, list(connection.scalars(query.group_by(c.process_instance_key).order_by(func.min(c.seq)))))
 
 
 def with_called(connection: Connection, keys: Collection[int]) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from camunda_workers.events.log import FACTS_PARTITION
+from camunda_workers.events.projections import HISTORIES, PROJECTIONS, timeline
 from camunda_workers.events.read_model import ReadModel
 
 if TYPE_CHECKING:
@@ -26,10 +27,10 @@ class EveryPartition:
         """Fold what is new; how many records were read for it."""
         read = 0
         for partition in sorted(await self._log.heads()):
-            if partition == FACTS_PARTITION:
-                continue
-            model = self._models.setdefault(partition, ReadModel(self._log, partition=partition))
-            read += await model.catch_up()
+            if partition not in self._models:
+                chosen = (timeline.PROJECTION,) if partition == FACTS_PARTITION else (*PROJECTIONS, *HISTORIES)
+                self._models[partition] = ReadModel(self._log, partition=partition, projections=chosen)
+            read += await self._models[partition].catch_up()
         return read
 
     async def rebuild(self, name: str | None = None) -> None:
@@ -38,5 +39,5 @@ class EveryPartition:
         Raises:
             InvalidArgument: there is no projection of that name.
         """
-        await ReadModel(self._log).rebuild(name)
+        await ReadModel(self._log, projections=(*PROJECTIONS, *HISTORIES)).rebuild(name)
         await self.catch_up()

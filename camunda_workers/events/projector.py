@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Table, TextClause, select, text
 
 from camunda_workers.errors import CamundaWorkersError, ReadModelError
+from camunda_workers.events.bulk import patch_rows, put_rows
 from camunda_workers.events.projections.base import Change, Patch, Projection, Put, positions
-from camunda_workers.events.reading import TEXT_COLUMNS, read_texts
+from camunda_workers.events.reading import texts
 from camunda_workers.events.record import Record, parse_record
-from camunda_workers.events.schema import heads, records
 
 FOLDED_AT_ONCE: Final = 5000
 """Records per transaction: a projection that is far behind does not hold the writer for long."""
@@ -51,43 +51,19 @@ class Changes:
         pending = list(self._rows.items())
         number = 0
         while pending:
-            groups: dict[tuple[Table, bool, tuple[str, ...]], list[dict[str, Any]]] = {}
+            groups: dict[tuple[Table, bool, tuple[str, ...]], list[tuple[Any, ...]]] = {}
             for (table, key), steps in pending:
                 step = steps[number]
-                row = (
-                    dict(zip((column.name for column in table.primary_key), key if isinstance(key, tuple) else (key,), strict=True))
-                    | step.values
-                )
-                groups.setdefault((table, step.makes, tuple(sorted(step.values))), []).append(row)
+                row = (*(key if isinstance(key, tuple) else (key,)), *step.values.values())
+                groups.setdefault((table, step.makes, tuple(step.values)), []).append(row)
             for (table, makes, names), rows in groups.items():
-                _write_group(connection, table, rows, names, makes=makes)
+                (put_rows if makes else patch_rows)(connection, table, names, rows)
             number += 1
             pending = [(key, steps) for key, steps in pending if len(steps) > number]
 
 
-def _write_group(connection: Connection, table: Table, rows: list[dict[str, Any]], names: tuple[str, ...], *, makes: bool) -> None:
-    keys = [column.name for column in table.primary_key]
-    if makes:
-        statement = _insert(connection, table)
-        if names:
-            statement = statement.on_conflict_do_update(index_elements=keys, set_={name: statement.excluded[name] for name in names})
-        else:
-            statement = statement.on_conflict_do_nothing()
-        connection.execute(statement, rows)
-    elif names:
-        place = "%({0})s" if connection.dialect.name == "postgresql" else ":{0}"
-        condition = " AND ".join(f'"{key}" = {place.format(key)}' for key in keys)
-        assigned = ", ".join(f'"{name}" = {place.format(name)}' for name in names)
-        # Names are ours (the tables above), values are bound. The driver's own executemany: one prepared statement for all rows.
-        connection.connection.cursor().executemany(f'UPDATE "{table.name}" SET {assigned} WHERE {condition}', rows)
-
-
-def _insert(connection: Connection, table: Table) -> Any:
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
-
-
 def _head(connection: Connection, partition: int) -> int:
-    return connection.scalar(select(heads.c.position).where(heads.c.partition == partition)) or 0
+    return connection.execute(_HEAD, {"partition": partition}).scalar() or 0
 
 
 def fold(projections: Sequence[Projection], batch: Iterable[Record]) -> Changes:
@@ -154,32 +130,38 @@ def fold_some(connection: Connection, projections: Sequence[Projection], partiti
     start = min(at.values(), default=head)
     if start >= head:
         return 0, False
+    if connection.dialect.name == "postgresql":
+        # What is lost in a crash is folded again: nobody needs to wait for the disk.
+        connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
     behind = [projection for projection in projections if at[projection.name] == start]
     ahead = [position for position in at.values() if position > start]
     end = min(ahead, default=head)
-    wanted = sorted({value_type for projection in behind for value_type in projection.folds})
-    c = records.c
-    query = (
-        select(*TEXT_COLUMNS)
-        .where(c.partition == partition, c.position > start, c.position <= end, c.value_type.in_(wanted), c.record_type == "EVENT")
-        .order_by(c.position)
-        .limit(limit)
-    )
-    rows = read_texts(connection, query)
-    fold(behind, (parse_record(text) for _, text in rows)).write(connection)
-    now_at = rows[-1][0].position if len(rows) == limit else end
-    for projection in behind:
-        row = {"name": projection.name, "partition": partition, "position": now_at, "version": projection.version}
-        statement = _insert(connection, positions).values(row)
-        connection.execute(
-            statement.on_conflict_do_update(index_elements=["name", "partition"], set_={"position": now_at, "version": projection.version})
-        )
+    wanted = tuple(sorted({value_type for projection in behind for value_type in projection.folds}))
+    between = {"partition": partition, "start": start, "end": end, "limit": limit}
+    rows = connection.execute(_wanted(wanted), between).all()
+    fold(behind, map(parse_record, texts(connection, rows))).write(connection)
+    now_at = rows[-1].position if len(rows) == limit else end
+    reached_now = [(projection.name, partition, now_at, projection.version) for projection in behind]
+    put_rows(connection, positions, ("position", "version"), reached_now)
     return len(rows), now_at < head
 
 
+# Text that is kept: putting these statements together anew would cost more than a small batch does.
+_HEAD: Final = text("SELECT position FROM heads WHERE partition = :partition")
+_POSITIONS: Final = text("SELECT name, position, version FROM projection_positions WHERE partition = :partition")
+
+
+@cache
+def _wanted(value_types: tuple[str, ...]) -> TextClause:
+    kinds = ", ".join(f"'{name}'" for name in value_types)  # names in our folds
+    return text(
+        "SELECT seq, position, sealed, json FROM records WHERE partition = :partition AND position > :start AND position <= :end "
+        f"AND value_type IN ({kinds}) AND record_type = 'EVENT' ORDER BY position LIMIT :limit"
+    )
+
+
 def _positions(connection: Connection, partition: int) -> dict[str, tuple[int, int]]:
-    query = select(positions.c.name, positions.c.position, positions.c.version).where(positions.c.partition == partition)
-    return {row.name: (row.position, row.version) for row in connection.execute(query)}
+    return {row.name: (row.position, row.version) for row in connection.execute(_POSITIONS, {"partition": partition})}
 
 
 __all__ = ["Changes", "Patch", "Put", "ensure_tables", "fold", "fold_some", "forget", "is_current"]

@@ -43,8 +43,11 @@ class Pump:
         """The highest position that the log holds for certain; 0 before the first catch-up."""
         return self._position or 0
 
-    async def catch_up(self) -> int:
+    async def catch_up(self, until: int | None = None) -> int:
         """Copy until the source has nothing new.
+
+        Args:
+            until: a position that is enough: a busy source has always something new.
 
         Returns:
             How many records were added.
@@ -53,17 +56,18 @@ class Pump:
             ReadModelError: the source is not the one that this log was written from, or gives records out of order.
         """
         added = 0
-        async with self._lock:
-            if self._position is None:
-                await self.check_continues()
-            while True:
+        while True:
+            async with self._lock:  # in turns: whoever waits for a position gets it between two batches of one who wants them all
+                if self._position is None:
+                    await self.check_continues()
+                if until is not None and (self._position or 0) >= until:
+                    return added
                 lines = await self._source.read(self._position or 0, self._batch)
                 if not lines:
-                    break
+                    return added
                 added += await self._append(lines)
                 for follower in self._followers:
                     await follower.catch_up()
-        return added
 
     async def check_continues(self) -> None:
         """Refuse a source that is not the one this log was written from: positions would be taken for known that were never seen.

@@ -35,7 +35,7 @@ async def rebuild(model: EveryPartition, log: EventLog, name: str | None = None,
     try:
         while not (await asyncio.wait({folding}, timeout=0.2))[0]:
             if progress is not None:
-                progress(await log.database.read(_reached), head)
+                progress(await log.database.read(lambda connection: _reached(connection, name)), head)
         await folding
     finally:
         if not folding.done():
@@ -45,5 +45,6 @@ async def rebuild(model: EveryPartition, log: EventLog, name: str | None = None,
     return head
 
 
-def _reached(connection: Connection) -> int:
-    return connection.scalar(select(func.min(positions.c.position))) or 0
+def _reached(connection: Connection, name: str | None) -> int:
+    query = select(func.min(positions.c.position)).where(positions.c.partition == 1)
+    return connection.scalar(query if name is None else query.where(positions.c.name == name)) or 0

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from camunda_workers.events.log import EventLog
     from camunda_workers.events.source import Follower
 
-PAGE: Final = 20_000
+PAGE: Final = 10_240
+"""Records in memory at once, and in one row group of the file."""
+REMOVED_AT_ONCE: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +63,13 @@ async def archive(
     *,
     with_contents: bool = True,
     progress: Callable[[int, int], None] | None = None,
+    removing: Callable[[int, int], None] | None = None,
 ) -> Archive:
     """Write records into a file and remove them from the database.
 
     Only what comes before the first record of a process instance that still runs goes, only what is signed, and only whole tiles of 256.
     Deployed definitions stay, so that stories and the read model keep their names. The read model keeps its rows, too, until it is rebuilt.
+    Everybody may read and write meanwhile. If the process is ended while it removes, the next archive removes the rest.
 
     Args:
         log: which.
@@ -74,6 +78,7 @@ async def archive(
         before: records before this moment may go.
         with_contents: whether contents that may have to be erased go along; otherwise they are gone for good.
         progress: told how many of how many records were written.
+        removing: told how many of them were removed.
 
     Raises:
         MissingExtra: pyarrow is not installed.
@@ -83,6 +88,7 @@ async def archive(
         pa, pq = importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
     except ImportError as error:
         raise MissingExtra("warehouse", "archiving the event log") from error
+    await _finish_removing(log)
     await model.catch_up()
     begin, end, why = await log.database.read(lambda connection: _span(connection, int(before.timestamp() * 1000)))
     if begin >= end:
@@ -105,15 +111,43 @@ async def archive(
         raise ReadModelError(f"the archive {path} cannot be written: {error.strerror or error}") from error
     now = SystemClock().now()
 
-    def remove(connection: Connection, tree: Tree | None) -> Any:
+    def settle(connection: Connection, tree: Tree | None) -> Any:
         connection.execute(update(state).values(archived_to=end))
-        connection.execute(delete(payloads).where(payloads.c.seq < end))
-        connection.execute(delete(records).where(records.c.seq < end, records.c.value_type.not_in(DEFINITIONS)))
         fact = Fact(FactKind.ARCHIVE, {"from": begin, "to": end, "file": path.name, "sha256": digest, "contents": with_contents})
         return write_facts(connection, [fact], now, tree)
 
-    await log.grow(remove)
+    await log.grow(settle)
+    await _remove(log, begin, end, removing)
     return Archive(path, begin, end, digest, why)
+
+
+async def _remove(log: EventLog, begin: int, end: int, progress: Callable[[int, int], None] | None = None) -> None:
+    """Take archived records out of the database, some at a time: whoever writes meanwhile waits for a fraction of a second, not for all of it."""
+
+    def some(connection: Connection, start: int) -> int:
+        stop = min(start + REMOVED_AT_ONCE, end)
+        connection.execute(delete(payloads).where(payloads.c.seq >= start, payloads.c.seq < stop))
+        connection.execute(delete(records).where(records.c.seq >= start, records.c.seq < stop, records.c.value_type.not_in(DEFINITIONS)))
+        return stop
+
+    at = begin
+    while at < end:
+        at = await log.database.write(lambda connection, start=at: some(connection, start))
+        if progress is not None:
+            progress(at - begin, end - begin)
+
+
+async def _finish_removing(log: EventLog) -> None:
+    """What was archived by a process that was ended before it had removed everything."""
+
+    def left(connection: Connection) -> tuple[int | None, int]:
+        archived = connection.scalar(select(state.c.archived_to)) or 0
+        stays = records.c.value_type.in_(DEFINITIONS)
+        return connection.scalar(select(func.min(records.c.seq)).where(records.c.seq < archived, ~stays)), archived
+
+    begin, end = await log.database.read(left)
+    if begin is not None:
+        await _remove(log, begin, end)
 
 
 def _span(connection: Connection, before: int) -> tuple[int, int, str]:

@@ -12,7 +12,7 @@ from sqlalchemy import DDL, BigInteger, Column, Index, Integer, LargeBinary, Met
 
 metadata = MetaData()
 
-VERSION: Final = "0001"
+VERSION: Final = "0003"
 """The newest of the migrations in `camunda_workers.events.migrations`."""
 
 BIG: Final = BigInteger().with_variant(Integer, "sqlite")  # SQLite's own row number is an INTEGER by name
@@ -44,12 +44,20 @@ Index("records_by_position", records.c.partition, records.c.position, unique=Tru
 # Sparse indexes: most records have no parent and no business id, and none of them pays for the index then.
 Index("records_by_process_instance", records.c.process_instance_key, sqlite_where=records.c.process_instance_key.is_not(None))
 Index("records_by_parent", records.c.parent_instance_key, sqlite_where=records.c.parent_instance_key.is_not(None))
-Index("records_by_business_id", records.c.business_id, sqlite_where=records.c.business_id.is_not(None))
+Index(
+    # With all that says which process instances a case has, or whether a record is one of our own facts.
+    "records_by_business_id", records.c.business_id, records.c.process_instance_key, records.c.partition,
+    sqlite_where=records.c.business_id.is_not(None),
+)  # fmt: skip
 IS_PROCESS: Final = "value_type = 'PROCESS'"
 """Spelled out, not bound: SQLite uses a partial index only for a query that says the same words."""
 Index("records_of_processes", records.c.key, sqlite_where=text(IS_PROCESS), postgresql_where=text(IS_PROCESS))
 IS_ERASURE: Final = "value_type = 'ERASURE'"
 Index("records_of_erasures", records.c.seq, sqlite_where=text(IS_ERASURE), postgresql_where=text(IS_ERASURE))
+IS_JOB_BATCH: Final = "value_type = 'JOB_BATCH'"
+Index(
+    "records_of_job_batches", records.c.partition, records.c.position, sqlite_where=text(IS_JOB_BATCH), postgresql_where=text(IS_JOB_BATCH)
+)
 
 DEFINITIONS: Final = ("PROCESS", "FORM", "DECISION", "DECISION_REQUIREMENTS", "RESOURCE", "ERASURE", "ARCHIVE")
 """Kinds of records that stay when older ones are archived: without them, what comes later could not be told."""
@@ -100,6 +108,17 @@ checkpoints = Table(
     Column("size", BigInteger, primary_key=True, autoincrement=False),
     Column("note", Text, nullable=False),
 )
+
+timestamps = Table(
+    "timestamps",
+    metadata,
+    # The checkpoint that was stamped.
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("authority", Text, nullable=False),
+    # The authority's whole answer (TimeStampResp, DER): what 'openssl ts -verify' reads.
+    Column("response", LargeBinary, nullable=False),
+)
+"""Checkpoints that a time-stamping authority has seen (RFC 3161)."""
 
 fact_ids = Table(
     "fact_ids",

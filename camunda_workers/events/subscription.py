@@ -8,7 +8,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, select
+from sqlalchemy import ColumnElement, Connection, and_, select, true
 
 from camunda_workers.errors import InvalidArgument
 from camunda_workers.events.reading import TEXT_COLUMNS, texts
@@ -43,7 +43,7 @@ class Where:
 
     def sql(self) -> ColumnElement[bool]:
         """The condition in SQL."""
-        return and_(*(FIELDS[name].in_(sorted(values, key=str)) for name, values in self.conditions.items()), records.c.seq >= 0)
+        return and_(true(), *(FIELDS[name].in_(sorted(values, key=str)) for name, values in self.conditions.items()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import structlog
 from starlette.applications import Starlette
@@ -16,7 +17,7 @@ from starlette.routing import Route
 
 from camunda_workers.errors import CamundaWorkersError
 from camunda_workers.inbox.guard import Guard
-from camunda_workers.inbox.pages import actions, cases, entry, tasks
+from camunda_workers.inbox.pages import absences, actions, audit, cases, entry, files, handing, links, processes, provider, tasks
 from camunda_workers.inbox.parts import Parts
 from camunda_workers.inbox.refusals import said
 from camunda_workers.inbox.site import Site, is_part, site_of
@@ -51,22 +52,47 @@ def create_inbox(parts: Parts) -> Starlette:
             Route("/tasks/{key:int}/draft", actions.draft, methods=["POST"]),
             Route("/tasks/{key:int}/comments", actions.comment, methods=["POST"]),
             Route("/tasks/{key:int}/advice", actions.judge, methods=["POST"]),
+            Route("/tasks/{key:int}/delegate", handing.delegate, methods=["POST"]),
+            Route("/tasks/{key:int}/resolve", handing.resolve, methods=["POST"]),
+            Route("/tasks/{key:int}/assign", handing.assign, methods=["POST"]),
+            Route("/tasks/{key:int}/take-over", handing.take_over, methods=["POST"]),
+            Route("/tasks/{key:int}/escalate", handing.escalate, methods=["POST"]),
+            Route("/tasks/{key:int}/now", tasks.now),
+            Route("/tasks/{key:int}/files", files.listed),
+            Route("/tasks/{key:int}/files", files.upload, methods=["POST"]),
+            Route("/tasks/{key:int}/files/{file}", files.download),
             Route("/list", tasks.rows),
+            Route("/filters", actions.keep_filter, methods=["POST"]),
+            Route("/filters/forget", actions.forget_filter, methods=["POST"]),
             Route("/cases", cases.find),
             Route("/cases/{business_id}", cases.case),
+            Route("/cases/{business_id}/story", cases.story),
+            Route("/cases/{business_id}/now", cases.now),
+            Route("/cases/{business_id}/files/{file}", files.download_of_case),
+            Route("/processes", processes.processes),
+            Route("/processes/{key:int}", processes.process),
+            Route("/processes/{key:int}/now", processes.now),
+            Route("/absences", absences.absences),
+            Route("/absences", absences.enter, methods=["POST"]),
+            Route("/absences/{id:int}/end", absences.end, methods=["POST"]),
+            Route("/audit", audit.audit),
+            Route("/l/{token}", links.look),
+            Route("/l/{token}", links.use, methods=["POST"]),
             Route("/incidents", cases.incidents),
             Route("/incidents/{key:int}/retry", cases.retry, methods=["POST"]),
             Route("/live", entry.live),
             Route("/language/{code}", entry.language, methods=["POST"]),
             Route("/sign-in", entry.sign_in_page),
             Route("/sign-in", entry.sign_in, methods=["POST"]),
+            Route(provider.BACK, provider.back),
             Route("/sign-out", entry.sign_out, methods=["POST"]),
             Route("/static/{build}/{name}", entry.static),
             Route("/healthz", entry.healthz),
+            Route("/readyz", entry.readyz),
         ],
         middleware=[
             *([Middleware(TrustedHostMiddleware, allowed_hosts=list(parts.hosts), www_redirect=False)] if parts.hosts else []),
-            Middleware(Guard, sessions=site.sessions, secure=parts.secure),
+            Middleware(Guard, sessions=site.sessions, secure=parts.secure, renew=partial(provider.renew, site), rates=parts.rates),
             Middleware(GZipMiddleware, minimum_size=1024),
         ],
         exception_handlers={CamundaWorkersError: _refused},

@@ -1,24 +1,31 @@
-"""What stands before every page: headers, who is signed in, and proof that a change was meant."""
+"""What stands before every page: headers, who is signed in, how often they may ask, and proof that a change was meant."""
 
 from __future__ import annotations
 
 import hmac
+import re
+from collections.abc import Awaitable, Callable
 from typing import Final
 from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from camunda_workers.inbox.sessions import COOKIE, Sessions
+from camunda_workers.inbox.parts import Rates
+from camunda_workers.inbox.sessions import COOKIE, Attempts, Session, Sessions
+from camunda_workers.tasks.store.attachments import LARGEST as LARGEST_FILE
 
 CSP: Final = "; ".join(
     (
         "default-src 'none'",
         "script-src 'self'",
         "style-src 'self'",
-        "img-src 'self' data:",
+        # What a form previews is fetched by its script, and shown from memory.
+        "img-src 'self' data: blob:",
+        "frame-src blob:",
         "font-src 'self' data:",
         "connect-src 'self'",
         "form-action 'self'",
@@ -35,10 +42,16 @@ HEADERS: Final = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
     "X-Frame-Options": "DENY",
 }
-OPEN: Final = ("/static/", "/sign-in", "/healthz")
+OPEN: Final = ("/static/", "/sign-in", "/healthz", "/readyz")
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 LARGEST: Final = 1_000_000
 """Bytes of a request: forms and drafts are text."""
+
+FILES: Final = re.compile(r"/tasks/\d+/files")
+"""Where files come in: there a request may be as large as a file."""
+
+Renew = Callable[[str, Session], Awaitable[bool]]
+"""Asks the identity provider again who somebody is; whether the session goes on."""
 
 
 class Guard:
@@ -48,12 +61,19 @@ class Guard:
         app: the pages.
         sessions: who is signed in.
         secure: whether https is demanded of browsers.
+        renew: keeps sessions of an identity provider up to date.
+        rates: how much one session may ask for.
     """
 
-    def __init__(self, app: ASGIApp, sessions: Sessions, *, secure: bool) -> None:
+    def __init__(self, app: ASGIApp, sessions: Sessions, *, secure: bool, renew: Renew | None = None, rates: Rates | None = None) -> None:
         self._app = app
         self._sessions = sessions
+        self._renew = renew
         self._headers = {**HEADERS, **({"Strict-Transport-Security": "max-age=31536000"} if secure else {})}
+        rates = rates or Rates()
+        self._looks = Attempts(rates.looks, 10 / rates.looks, now=sessions.now)
+        self._changes = Attempts(rates.changes, 60 / rates.changes, now=sessions.now)
+        self._files = Attempts(rates.files, 60 / rates.files, now=sessions.now)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request pass, or answer it."""
@@ -73,30 +93,47 @@ class Guard:
             await send(message)
 
         request = Request(scope, receive)
-        refused = self._refuse(request)
+        refused = await self._refuse(request)
         if refused is not None:
             await refused(scope, receive, headed)
             return
         await self._app(scope, _limited(request, receive), headed)
 
-    def _refuse(self, request: Request) -> Response | None:
+    async def _refuse(self, request: Request) -> Response | None:
         path = request.url.path
-        session = self._sessions.get(request.cookies.get(COOKIE), looks=path != "/live")
+        token = request.cookies.get(COOKIE)
+        session = self._sessions.get(token, looks=path != "/live")
+        if session is not None and self._renew is not None and not path.startswith(OPEN) and not await self._renew(token or "", session):
+            session = None
         request.state.session = session
         if request.method not in SAFE:
             if not same_origin(request):
                 return PlainTextResponse("this change did not come from the inbox", 403)
-            if int(request.headers.get("content-length") or 0) > LARGEST:
-                return PlainTextResponse("too large", 413)
+            if _length(request) > _largest(path):
+                answer = refusal(request, "this is larger than what is taken here", 413)
+                answer.headers["Connection"] = "close"
+                return answer
         if path.startswith(OPEN):
             return None
         if session is None:
             return _sign_in(request)
+        if (wait := self._wait(request, session)) > 0:
+            answer = refusal(request, f"too much at once: try again in {int(wait) + 1} seconds", 429)
+            answer.headers["Retry-After"] = str(int(wait) + 1)
+            return answer
         if request.method not in SAFE:
-            token = request.headers.get("x-csrf-token", "")
-            if not hmac.compare_digest(token.encode(), session.csrf.encode()):
+            given = request.headers.get("x-csrf-token", "")
+            if not hmac.compare_digest(given.encode(), session.csrf.encode()):
                 return refusal(request, "this page is too old to change anything: load it again", 403)
         return None
+
+    def _wait(self, request: Request, session: Session) -> float:
+        """Seconds somebody has to wait who has asked for too much."""
+        if request.method in SAFE:
+            return self._looks.take(session.csrf)
+        if FILES.fullmatch(request.url.path):
+            return self._files.take(session.csrf)
+        return self._changes.take(session.csrf)
 
 
 def same_origin(request: Request) -> bool:
@@ -132,16 +169,26 @@ def refusal_to(where: str) -> Response:
     return JSONResponse({"text": "you are signed out"}, 401, {"X-Sign-In": where})
 
 
+def _length(request: Request) -> int:
+    given = request.headers.get("content-length", "")
+    return int(given) if given.isascii() and given.isdecimal() else 0
+
+
+def _largest(path: str) -> int:
+    return LARGEST_FILE if FILES.fullmatch(path) else LARGEST
+
+
 def _limited(request: Request, receive: Receive) -> Receive:
     """A body without a length is counted as it comes."""
-    size = 0
+    size, largest = 0, _largest(request.url.path)
 
     async def counted() -> Message:
         nonlocal size
         message = await receive()
         size += len(message.get("body", b""))
-        if size > LARGEST:
-            return {"type": "http.disconnect"}
+        if size > largest:
+            # Whoever goes on sending is hung up on.
+            raise HTTPException(413, "this is larger than what is taken here", {"Connection": "close"})
         return message
 
     return counted if request.method not in SAFE else receive

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from camunda_workers.client import UserTask
 from camunda_workers.errors import NotFound
@@ -15,9 +15,14 @@ from camunda_workers.events.story.tell import instances_story
 from camunda_workers.inbox.site import Reader, Site
 from camunda_workers.inbox.views.look import MOST, SORTS, Look
 from camunda_workers.inbox.views.rows import TaskRow, by_instance, names_needed, rows
+from camunda_workers.tasks.store.attachments import Attachment
+from camunda_workers.tasks.store.filters import SavedFilter
 
 COUNTED = 100
-"""Up to here tasks are counted; more is "99+"."""
+"""So many of a case's tasks, or of somebody's, are looked at."""
+
+MOST_COUNTED = 1000
+"""Up to here tasks are counted; more is "999+"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +32,8 @@ class Listed:
     Attributes:
         has_more: whether there are further ones.
         elements: what can be filtered by: element id to name.
-        counts: how many are mine, and how many wait in my queues.
+        counts: how many there are in each scope.
+        saved: filters that the person keeps under a name.
     """
 
     look: Look
@@ -35,27 +41,42 @@ class Listed:
     has_more: bool
     elements: Mapping[str, str]
     counts: Mapping[str, str]
+    saved: Sequence[SavedFilter] = ()
 
 
 async def listed(site: Site, reader: Reader, look: Look) -> Listed:
     """The tasks somebody looks at."""
-    tasks, caller = site.parts.tasks, reader.person.caller
-    limit = MOST if look.q else look.limit + 1
-    found = await tasks.list(caller, look.scope, filter=look.filter(reader.now), sort=SORTS[look.sort], limit=limit)
-    mine = await tasks.list(caller, "mine", limit=COUNTED)
-    team = await tasks.list(caller, "team", limit=COUNTED)
-    seen = await _for_titles(site, found)
-    shown = rows(found, seen, site.parts.section.processes, caller, reader.now, reader.say)
+    tasks, caller, section = site.parts.tasks, reader.person.caller, site.parts.section
+    limit = MOST if look.q else look.limit
+    found = await tasks.page(caller, look.scope, filter=look.filter(reader.now), sort=SORTS[look.sort], limit=limit)
+    seen = await _for_titles(site, found.items)
+    efforts = await tasks.efforts()
+    shown = rows(found.items, seen, section.processes, caller, reader.now, reader.say, section=section, efforts=efforts)
     if look.q:
         shown = [one for one in shown if one.matches(look.q)]
-    known = {task.element_id: task.name or task.element_id for task in (*mine, *team, *found)}
-    counts = {"mine": _count(len(mine)), "team": _count(len(team))}
-    elements = dict(sorted(known.items(), key=lambda one: one[1]))
-    return Listed(look, shown[: look.limit], len(shown) > look.limit, elements, counts)
+    has_more = found.cursor is not None if not look.q else len(shown) > look.limit
+    counts = await tasks.counts(caller, ("mine", "team", "standing-in"))
+    given = len(await tasks.store.delegations.by_owner(caller.user))
+    return Listed(
+        look,
+        shown[: look.limit],
+        has_more,
+        await _kinds(site, reader, found.items),
+        {name: _count(number) for name, number in {**counts, "delegated": given}.items()},
+        await tasks.saved_filters(caller),
+    )
+
+
+async def _kinds(site: Site, reader: Reader, found: Sequence[UserTask]) -> Mapping[str, str]:
+    """What the list can be filtered by: element id to name."""
+    caller = reader.person.caller
+    first = await site.kept.get(("kinds", caller.user), lambda: site.parts.tasks.list(caller, "all", limit=COUNTED))
+    known = {task.element_id: task.name or task.element_id for task in (*cast("Sequence[UserTask]", first), *found)}
+    return dict(sorted(known.items(), key=lambda one: one[1]))
 
 
 def _count(number: int) -> str:
-    return str(number) if number < COUNTED else f"{COUNTED - 1}+"
+    return str(number) if number < MOST_COUNTED else f"{MOST_COUNTED - 1}+"
 
 
 async def _for_titles(site: Site, found: Sequence[UserTask]) -> dict[int, dict[str, Any]]:
@@ -83,18 +104,38 @@ async def diagram_of(site: Site, definition_key: int, instance_key: int, here: s
     Raises:
         NotFound: the log does not have the definition.
     """
-    model = await site.parts.model()
     definitions = await site.parts.log.process_definitions([definition_key])
     if not definitions:
         raise NotFound(f"the event log has no process definition {definition_key}")
+    return {"xml": resource_of(definitions[-1].value).decode("utf-8"), "here": here, **await stand_of(site, instance_key)}
+
+
+async def stand_of(site: Site, instance_key: int) -> dict[str, Any]:
+    """What happened in a diagram so far, without the diagram."""
+    model = await site.parts.model()
     states = await model.query(lambda connection: instance_elements(connection, instance_key))
-    flows = await model.query(lambda connection: flows_taken(connection, instance_key))
+    taken = await model.query(lambda connection: flows_taken(connection, instance_key))
     return {
-        "xml": resource_of(definitions[-1].value).decode("utf-8"),
         "elements": {one["elementId"]: {name: one[name] for name in ("active", "completed", "incidents")} for one in states},
-        "flows": sorted({one["elementId"] for one in flows}),
-        "here": here,
+        "flows": sorted({one["elementId"] for one in taken}),
     }
+
+
+async def files_of_case(site: Site, business_id: str) -> list[Attachment]:
+    """A case's files, the oldest first."""
+    attachments = site.parts.tasks.store.attachments
+    found = {one.id: one for key in await site.parts.log.instances_of(business_id) for one in await attachments.of(0, key)}
+    return sorted(found.values(), key=lambda one: one.attached_at)
+
+
+async def instances_seen(site: Site, reader: Reader, business_id: str) -> list[int]:
+    """A case's process instances, as far as they are of the reader's tenants: of another tenant's case nobody is told."""
+    instances = await site.parts.log.instances_of(business_id)
+    tenants = reader.person.tenants
+    if tenants is None:
+        return instances
+    model = await site.parts.model()
+    return [key for key in instances if (await model.get_process_instance(key))["tenantId"] in tenants]
 
 
 async def tasks_of_case(site: Site, reader: Reader, business_id: str) -> list[UserTask]:
@@ -103,12 +144,10 @@ async def tasks_of_case(site: Site, reader: Reader, business_id: str) -> list[Us
     Raises:
         NotFound: there is no such case, or nobody may know that there is.
     """
-    instances = await site.parts.log.instances_of(business_id)
+    instances = await instances_seen(site, reader, business_id)
     where: dict[str, object] = {"processInstanceKey": {"$in": sorted(instances)}}
     found = list(await site.parts.client.search_user_tasks(where, "creation_date", {"from": 0, "limit": COUNTED})) if instances else []
     person = reader.person
-    if person.tenants is not None:
-        found = [task for task in found if task.tenant_id in person.tenants]
     if not instances or not (site.is_operator(person) or any(_has_part(reader, task) for task in found)):
         raise NotFound(f"there is no case '{business_id}'")
     return found

@@ -9,9 +9,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from camunda_workers.inbox.users import Person
+
+if TYPE_CHECKING:
+    from camunda_workers.inbox.logins import Begun, Tokens
 
 COOKIE: Final = "inbox_session"
 BEFORE: Final = "inbox_before"
@@ -20,6 +23,8 @@ BEFORE: Final = "inbox_before"
 IDLE: Final = 60 * 60.0
 LONGEST: Final = 12 * 60 * 60.0
 MOST: Final = 10_000
+AWAY: Final = 10 * 60.0
+"""Seconds somebody may take at the identity provider."""
 
 
 @dataclass
@@ -29,6 +34,7 @@ class Session:
     Attributes:
         csrf: what every change must carry.
         notice: what to say on the next page, once.
+        tokens: what the identity provider gave; ``None`` for development users.
     """
 
     person: Person
@@ -36,6 +42,7 @@ class Session:
     begun: float
     seen: float
     notice: tuple[str, str] | None = None
+    tokens: Tokens | None = None
 
 
 @dataclass
@@ -48,12 +55,13 @@ class Sessions:
 
     now: Callable[[], float] = time.monotonic
     _open: OrderedDict[str, Session] = field(default_factory=OrderedDict[str, Session])
+    _begun: OrderedDict[str, Begun] = field(default_factory=OrderedDict[str, "Begun"])
     _key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
 
-    def begin(self, person: Person) -> tuple[str, Session]:
+    def begin(self, person: Person, tokens: Tokens | None = None) -> tuple[str, Session]:
         """A new session and its token: never one that the browser had before it signed in."""
         token, now = secrets.token_urlsafe(32), self.now()
-        session = self._open[_hash(token)] = Session(person, secrets.token_urlsafe(32), now, now)
+        session = self._open[_hash(token)] = Session(person, secrets.token_urlsafe(32), now, now, tokens=tokens)
         while len(self._open) > MOST:
             self._open.popitem(last=False)
         return token, session
@@ -80,6 +88,19 @@ class Sessions:
         """Sign out."""
         if token:
             self._open.pop(_hash(token), None)
+
+    def went(self, begun: Begun) -> None:
+        """Somebody goes to the identity provider."""
+        self._begun[begun.state] = begun
+        while len(self._begun) > MOST:
+            self._begun.popitem(last=False)
+
+    def came_back(self, state: str, browser: str) -> Begun | None:
+        """The sign-in that an answer belongs to: once, in time, and in the browser that began it."""
+        begun = self._begun.pop(state, None)
+        if begun is None or not browser or not hmac.compare_digest(begun.browser.encode(), browser.encode()):
+            return None
+        return begun if self.now() - begun.at <= AWAY else None
 
     def before(self, nonce: str) -> str:
         """The token of a sign-in form for the browser with this cookie."""

@@ -15,13 +15,15 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from camunda_workers.inbox.live import Changes
+from camunda_workers.inbox.numbers import Kept
 from camunda_workers.inbox.parts import Parts
 from camunda_workers.inbox.sessions import Attempts, Session, Sessions
 from camunda_workers.inbox.users import Person
-from camunda_workers.inbox.views.times import Say, ago, span
+from camunda_workers.inbox.views.times import Say, ago, brief, span
 from camunda_workers.inbox.words import Words
 from camunda_workers.tasks.duties.identity import folded
 
+MOST_COLLEAGUES: Final = 500
 STATIC: Final = files("camunda_workers.inbox") / "static"
 
 
@@ -48,7 +50,9 @@ class Site:
         self.words = Words(parts.locale)
         self.sessions = Sessions()
         self.attempts = Attempts()
+        self.departures = Attempts(burst=60, each=1.0)
         self.changes = Changes(parts.log)
+        self.kept = Kept()
         self.manifest: Mapping[str, Any] = json.loads((STATIC / "manifest.json").read_text(encoding="utf-8"))
         self.build = str(self.manifest["sources"])[:12]
         self._templates = Environment(
@@ -76,6 +80,19 @@ class Site:
         section, duties = self.parts.section, self.parts.tasks.desk.section
         return bool(person.groups & {*section.operators, *duties.supervisors})
 
+    def is_auditor(self, person: Person) -> bool:
+        """Whether somebody sees who has looked at sensitive cases."""
+        return bool(person.groups & set(self.parts.section.auditors))
+
+    def supervises(self, person: Person) -> bool:
+        """Whether somebody gives tasks to others and takes them back."""
+        return bool(person.groups & set(self.parts.tasks.desk.section.supervisors))
+
+    def colleagues(self, person: Person) -> list[Person]:
+        """Whom somebody may hand a task to, as far as they are known: a help for typing, no rule."""
+        others = (one for one in self.parts.users.known() if folded(one.user) != folded(person.user))
+        return [one for one in others if person.tenants is None or one.tenants is None or one.tenants & person.tenants][:MOST_COLLEAGUES]
+
     def render(
         self, request: Request, template: str, *, status: int = 200, headers: Mapping[str, str] | None = None, **values: Any
     ) -> Response:
@@ -98,10 +115,12 @@ class Site:
             session=session,
             person=session.person if session else None,
             is_operator=self.is_operator(session.person) if session else False,
+            is_auditor=self.is_auditor(session.person) if session else False,
             project=self.parts.name,
             now=now,
             ago=lambda at: ago(at, now, say),  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
             span=lambda length: span(length, say),  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+            brief=lambda length: brief(length, say),  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
             name_of=self.parts.users.name_of,
             same=lambda one, other: folded(one or "") == folded(other or ""),  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
             path=request.url.path,

@@ -1,4 +1,4 @@
-"""Who may sign in during development: the people of the project file, with one password that ``up`` prints."""
+"""Who is who in the inbox; and who may sign in during development, with one password that ``up`` prints."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from camunda_workers.project import DutiesSection, InboxSection
+from camunda_workers.project_people import DutiesSection, InboxSection
 from camunda_workers.tasks import Caller
 from camunda_workers.tasks.duties.identity import folded
 
@@ -48,6 +48,42 @@ class Users(Protocol):
         """A user's name in full, or the user name."""
         ...
 
+    def known(self) -> Iterable[Person]:
+        """Colleagues, for whoever looks for one to hand a task to."""
+        ...
+
+
+class KnownPeople:
+    """Colleagues where a provider says who people are: those of ``[duties.people]``, and whoever has signed in since the start.
+
+    Args:
+        duties: the project's ``[duties]``.
+    """
+
+    def __init__(self, duties: DutiesSection) -> None:
+        self._people = {folded(user): Person(user, one.name or _full(user), frozenset(one.groups)) for user, one in duties.people.items()}
+
+    def note(self, person: Person) -> None:
+        """Somebody has signed in: the provider's word goes before the project file's."""
+        self._people[folded(person.user)] = person
+
+    def check(self, user: str, password: str) -> Person | None:
+        """Nobody: there are no passwords here."""
+        return None
+
+    def suggestions(self) -> Iterable[Person]:
+        """Nobody: the sign-in page is the provider's."""
+        return ()
+
+    def name_of(self, user: str) -> str:
+        """A user's name in full."""
+        person = self._people.get(folded(user))
+        return person.name if person is not None else user
+
+    def known(self) -> Iterable[Person]:
+        """Everybody who is known."""
+        return sorted(self._people.values(), key=lambda person: person.name)
+
 
 class DevelopmentUsers:
     """People with one password in common, for a machine where only developers are.
@@ -76,6 +112,10 @@ class DevelopmentUsers:
         """A user's name in full."""
         person = self._people.get(folded(user))
         return person.name if person is not None else user
+
+    def known(self) -> Iterable[Person]:
+        """Everybody."""
+        return sorted(self._people.values(), key=lambda person: person.name)
 
 
 def development_users(section: InboxSection, duties: DutiesSection, password: str, people: Iterable[Any] = ()) -> DevelopmentUsers:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from camunda_workers.lazy import lazily
-from camunda_workers.tasks.four_eyes import CompletedBy, SearchCompletedBy, four_eyes
 
 if TYPE_CHECKING:
     from camunda_workers.tasks.caller import Caller
     from camunda_workers.tasks.duties.desk import DutyDesk
     from camunda_workers.tasks.duties.listener import duties_router
     from camunda_workers.tasks.errors import DutyDenied, FileRefused, FormRejected, LinkRefused, Outdated, TaskClosed, TaskTaken
+    from camunda_workers.tasks.queue import TaskList, TaskQueue
     from camunda_workers.tasks.service import TaskService, open_desk, open_tasks
     from camunda_workers.tasks.store import TaskStore
     from camunda_workers.tasks.work import Completion, TaskPage
@@ -26,7 +26,9 @@ _FROM = {
     "LinkRefused": "errors",
     "Outdated": "errors",
     "TaskClosed": "errors",
+    "TaskList": "queue",
     "TaskPage": "work",
+    "TaskQueue": "queue",
     "TaskService": "service",
     "TaskStore": "store",
     "TaskTaken": "errors",
@@ -37,7 +39,6 @@ _FROM = {
 
 __all__ = [
     "Caller",
-    "CompletedBy",
     "Completion",
     "DutyDenied",
     "DutyDesk",
@@ -45,14 +46,14 @@ __all__ = [
     "FormRejected",
     "LinkRefused",
     "Outdated",
-    "SearchCompletedBy",
     "TaskClosed",
+    "TaskList",
     "TaskPage",
+    "TaskQueue",
     "TaskService",
     "TaskStore",
     "TaskTaken",
     "duties_router",
-    "four_eyes",
     "open_desk",
     "open_tasks",
 ]

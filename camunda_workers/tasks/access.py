@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from camunda_workers.client import Client, UserTask
@@ -15,11 +16,13 @@ from camunda_workers.tasks.caller import Caller
 from camunda_workers.tasks.duties.desk import Asked, DutyDesk
 from camunda_workers.tasks.duties.facts import Action, Decision, Reason
 from camunda_workers.tasks.duties.sink import Fact
+from camunda_workers.tasks.effort import Efforts
 from camunda_workers.tasks.errors import DutyDenied, TaskClosed, TaskTaken
 from camunda_workers.tasks.forms.feel import FeelEvaluator, feel_here
 from camunda_workers.tasks.notifications.outbox import Channel, Kind, Notice, Outbox
 
 if TYPE_CHECKING:
+    from camunda_workers.tasks.queue import TaskQueue
     from camunda_workers.tasks.store import TaskStore
 
 OVER: Final = frozenset({"COMPLETED", "CANCELED", "CANCELING", "FAILED"})
@@ -39,6 +42,8 @@ class TaskAccess:
         feel: evaluates the expressions of forms; this installation's when not given.
         clock: the time.
         channels: over which news goes out.
+        queue: reads lists of tasks from our own log; the engine's search is asked when not given.
+        expected: how long tasks take, as the project file says, where there is no log to measure it in.
     """
 
     def __init__(
@@ -50,6 +55,8 @@ class TaskAccess:
         feel: FeelEvaluator | None = None,
         clock: Clock | None = None,
         channels: Sequence[Channel] = ("email",),
+        queue: TaskQueue | None = None,
+        expected: Mapping[str, timedelta] | None = None,
     ) -> None:
         self._client = client
         self._store = store
@@ -58,6 +65,8 @@ class TaskAccess:
         self._clock = clock or SystemClock()
         self._outbox = Outbox(store.database)
         self._channels = tuple(channels)
+        self._queue = queue
+        self._stated = Efforts(expected)
 
     async def _find(self, caller: Caller, key: int) -> UserTask:
         """A task the caller may know of.

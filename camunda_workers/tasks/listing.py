@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Final, Literal
 
 from pydantic.alias_generators import to_snake
 
 from camunda_workers.client import UserTask
+from camunda_workers.errors import InvalidArgument
 from camunda_workers.tasks.access import TaskAccess
+from camunda_workers.tasks.audience import Wanted
 from camunda_workers.tasks.caller import Caller
+from camunda_workers.tasks.effort import Effort, slack
+from camunda_workers.tasks.queue import SLACK, TaskList
+from camunda_workers.tasks.store.filters import SavedFilter
 
 Scope = Literal["mine", "team", "standing-in", "delegated", "all"]
 Search = dict[str, object]
+Sort = str | Sequence[str]
 
 ALIVE: Final = ("CREATED", "ASSIGNING", "UPDATING", "COMPLETING")
 """The states of a task that is not over."""
+
+_DEEPEST: Final = 2_000
 
 
 class TaskLists(TaskAccess):
@@ -27,10 +38,23 @@ class TaskLists(TaskAccess):
         scope: Scope = "all",
         *,
         filter: Mapping[str, object] | None = None,
-        sort: str | Sequence[str] = ("due_date", "-priority"),
+        sort: Sort = ("due_date", "-priority"),
         limit: int = 100,
     ) -> Sequence[UserTask]:
-        """Tasks somebody may work on.
+        """Tasks somebody may work on: the first page of `page`."""
+        return (await self.page(caller, scope, filter=filter, sort=sort, limit=limit)).items
+
+    async def page(
+        self,
+        caller: Caller,
+        scope: Scope = "all",
+        *,
+        filter: Mapping[str, object] | None = None,
+        sort: Sort = (SLACK, "-priority"),
+        limit: int = 50,
+        after: str | None = None,
+    ) -> TaskList:
+        """A page of the tasks somebody may work on, and how many there are in all.
 
         Args:
             caller: who asks.
@@ -38,34 +62,95 @@ class TaskLists(TaskAccess):
                 away and for whom the caller stands in; ``delegated`` is the caller's and with somebody else; ``all`` is the first three,
                 and for a supervisor everything.
             filter: as for `Client.search_user_tasks`; tasks that are not over unless it names a state.
-            sort: fields, ``-field`` for descending.
+            sort: ``slack`` (time left minus expected work), or fields, ``-field`` for descending.
             limit: how many at most.
-        """
-        base: Search = {"state": {"$in": list(ALIVE)}, **(filter or {})}
-        if caller.tenants is not None:
-            base["tenant_id"] = {"$in": sorted(caller.tenants)}
-        found: dict[int, UserTask] = {}
-        for one in await self._searches(caller, scope):
-            page = await self._client.search_user_tasks({**base, **one}, sort, {"from": 0, "limit": limit})
-            found |= {task.key: task for task in page}
-        return in_order(list(found.values()), sort)[:limit]
+            after: the cursor of the page before.
 
-    async def _searches(self, caller: Caller, scope: Scope) -> Sequence[Search]:
+        Raises:
+            InvalidArgument: there is no such field, or the cursor is not of this list.
+        """
+        fields = [sort] if isinstance(sort, str) else [*sort]
+        limited = self._limited(caller, filter)
+        wanted = await self._wanted(caller, scope)
+        if self._queue is not None:
+            return await self._queue.page(wanted, filter=limited, sort=fields, limit=limit, after=after)
+        return await self._searched(wanted, limited, fields, limit, after)
+
+    async def counts(self, caller: Caller, scopes: Sequence[Scope] = ("mine", "team", "standing-in")) -> Mapping[Scope, int]:
+        """How many tasks there are in each scope."""
+        limited = self._limited(caller, None)
+        wanted = [await self._wanted(caller, scope) for scope in scopes]
+        if self._queue is not None:
+            return dict(zip(scopes, await self._queue.count(*wanted, filter=limited), strict=True))
+        found = [await self._searched(one, limited, ["creation_date"], 1, None) for one in wanted]
+        return {scope: one.total for scope, one in zip(scopes, found, strict=True)}
+
+    async def efforts(self) -> Mapping[tuple[str, str], Effort]:
+        """How long tasks take once somebody has them, by process id and element id: stated in the project file, or measured in the log."""
+        return await self._queue.efforts() if self._queue is not None else self._stated.stated
+
+    async def slack(self, task: UserTask) -> timedelta | None:
+        """A task's time left minus the work it is expected to be; ``None`` without a due date."""
+        return slack(task, await self.efforts(), self._clock.now())
+
+    async def saved_filters(self, caller: Caller) -> Sequence[SavedFilter]:
+        """The caller's filters, by name."""
+        return await self._store.filters.of(self._desk.people.one(caller.user))
+
+    async def save_filter(self, caller: Caller, name: str, query: Mapping[str, str]) -> SavedFilter:
+        """Keep a filter under a name; one of the same name is replaced.
+
+        Raises:
+            InvalidArgument: no name, too long, or one too many.
+        """
+        return await self._store.filters.save(self._desk.people.one(caller.user), name, query, self._clock.now())
+
+    async def forget_filter(self, caller: Caller, name: str) -> None:
+        """Forget a filter."""
+        await self._store.filters.forget(self._desk.people.one(caller.user), name)
+
+    @staticmethod
+    def _limited(caller: Caller, filter: Mapping[str, object] | None) -> Search:
+        """The filter within the caller's tenants, whatever it says of tenants itself."""
+        limited = dict(filter or {})
+        if caller.tenants is not None:
+            limited.pop("tenantId", None)
+            limited["tenant_id"] = {"$in": sorted(caller.tenants)}
+        return limited
+
+    async def _wanted(self, caller: Caller, scope: Scope) -> Wanted:
         if scope == "all" and await self._supervises(caller):
-            return [{}]
-        searches: list[Search] = []
+            return Wanted(everything=True)
+        assignees, groups, user = list[str](), frozenset[str](), None
         if scope in ("mine", "all"):
-            searches.append({"assignee": caller.user})
+            assignees.append(caller.user)
         if scope in ("team", "all"):
-            groups = sorted(await self._groups(caller))
-            nobody: Search = {"assignee": {"$exists": False}}
-            searches += [{**nobody, "candidate_group": {"$in": groups}}] if groups else []
-            searches.append({**nobody, "candidate_user": caller.user})
-        if scope in ("standing-in", "all") and (away := await self._away(caller)):
-            searches.append({"assignee": {"$in": away}})
-        if scope == "delegated" and (out := await self._store.delegations.by_owner(caller.user)):
-            searches.append({"user_task_key": {"$in": [str(one.task_key) for one in out]}})
-        return searches
+            groups, user = await self._groups(caller), caller.user
+        if scope in ("standing-in", "all"):
+            assignees += await self._away(caller)
+        keys = [one.task_key for one in await self._store.delegations.by_owner(caller.user)] if scope == "delegated" else []
+        return Wanted(tuple(dict.fromkeys(assignees)), groups, user, keys)
+
+    async def _searched(self, wanted: Wanted, filter: Search, sort: Sequence[str], limit: int, after: str | None) -> TaskList:
+        """The same by the engine's own search, where there is no log that follows it: by slack only as far as work is stated."""
+        base: Search = {"state": {"$in": list(ALIVE)}, **filter}
+        begin = _offset(after)
+        # Several searches have no cursor in common: each is read from its start, and what was shown already is left out.
+        fields = ["due_date" if name.removeprefix("-") == SLACK else name for name in sort]
+        most = _DEEPEST if SLACK in sort else begin + limit
+        total, found = 0, dict[int, UserTask]()
+        for one in _searches(wanted):
+            page = await self._client.search_user_tasks({**base, **one}, fields, {"from": 0, "limit": most})
+            total += page.total - sum(task.key in found for task in page)
+            found |= {task.key: task for task in page}
+        ordered = in_order(list(found.values()), fields)
+        if SLACK in sort:
+            now, known = self._clock.now(), self._stated.stated
+            left = {task.key: slack(task, known, now) for task in ordered}
+            ordered.sort(key=lambda task: ((value := left[task.key]) is None, value or timedelta(0)))
+        shown = ordered[begin : begin + limit]
+        more = begin + limit < total and shown
+        return TaskList(shown, total, base64.urlsafe_b64encode(str(begin + limit).encode()).decode() if more else None)
 
     async def _away(self, caller: Caller) -> Sequence[str]:
         """The accounts of everybody who is away and for whom the caller stands in now."""
@@ -75,6 +160,31 @@ class TaskLists(TaskAccess):
         absences = await self._store.delegations.absences(now)
         away = {one.person for one in absences if one.starts_at <= now and people.same(one.substitute, caller.user)}
         return sorted({account for person in away for account in people.accounts_of(person)})
+
+
+def _searches(wanted: Wanted) -> Sequence[Search]:
+    if wanted.everything:
+        return [{}]
+    nobody: Search = {"assignee": {"$exists": False}}
+    searches: list[Search] = []
+    if wanted.assignees:
+        searches.append({"assignee": {"$in": list(wanted.assignees)}})
+    if wanted.groups:
+        searches.append({**nobody, "candidate_group": {"$in": sorted(wanted.groups)}})
+    if wanted.user is not None:
+        searches.append({**nobody, "candidate_user": wanted.user})
+    if wanted.keys:
+        searches.append({"user_task_key": {"$in": [str(key) for key in sorted(wanted.keys)]}})
+    return searches
+
+
+def _offset(cursor: str | None) -> int:
+    if cursor is None:
+        return 0
+    try:
+        return int(base64.urlsafe_b64decode(cursor))
+    except (ValueError, binascii.Error) as error:
+        raise InvalidArgument("this is not where a page of this list begins: look at the list from its start") from error
 
 
 def in_order(tasks: Sequence[UserTask], sort: str | Sequence[str]) -> list[UserTask]:

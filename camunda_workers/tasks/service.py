@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from camunda_workers.tasks.duties.history import PATIENCE
+from camunda_workers.tasks.duties.ready import listener_problems
 from camunda_workers.tasks.notes import TaskNotes
 from camunda_workers.tasks.notifications.outbox import Channel, Outbox
 
@@ -15,11 +17,12 @@ if TYPE_CHECKING:
     from camunda_workers.client import Client
     from camunda_workers.clock import Clock
     from camunda_workers.events import EventLog
-    from camunda_workers.project import DutiesSection
+    from camunda_workers.project_people import DutiesSection
     from camunda_workers.tasks.duties.desk import DutyDesk
     from camunda_workers.tasks.duties.identity import Directory
     from camunda_workers.tasks.duties.sink import FactSink
     from camunda_workers.tasks.forms.feel import FeelEvaluator
+    from camunda_workers.tasks.queue import TaskQueue
     from camunda_workers.tasks.store import TaskStore
 
 
@@ -46,6 +49,15 @@ class TaskService(TaskNotes):
     def store(self) -> TaskStore:
         """What is ours about tasks."""
         return self._store
+
+    async def problems(self) -> Mapping[str, str]:
+        """Why this is not ready to be used: duties that nobody enforces; for a readiness probe. Empty when all is well."""
+        return await listener_problems(self._desk.section, self._store, self._clock.now())
+
+    @property
+    def queue(self) -> TaskQueue | None:
+        """What lists are read from; ``None`` where the engine's search is asked."""
+        return self._queue
 
     @property
     def outbox(self) -> Outbox:
@@ -103,6 +115,8 @@ async def open_tasks(
     catch_up: Callable[[], Awaitable[object]] | None = None,
     patience: float = PATIENCE,
     channels: Sequence[Channel] = ("email",),
+    queue: TaskQueue | None = None,
+    expected: Mapping[str, timedelta] | None = None,
 ) -> AsyncGenerator[TaskService]:
     """Open the task service; arguments as for `open_desk`, and:
 
@@ -118,8 +132,10 @@ async def open_tasks(
         catch_up: see there.
         patience: see there.
         channels: over which news about tasks goes out.
+        queue: reads lists of tasks from our own log, for an application whose log follows the engine; the engine's search is asked otherwise.
+        expected: how long tasks take, where ``queue`` is not given.
     """
     async with open_desk(
         section, log, store=store, sink=sink, directory=directory, clock=clock, catch_up=catch_up, patience=patience
     ) as desk:
-        yield TaskService(client, desk.store, desk, feel=feel, clock=clock, channels=channels)
+        yield TaskService(client, desk.store, desk, feel=feel, clock=clock, channels=channels, queue=queue, expected=expected)

@@ -101,13 +101,20 @@ def live() -> Endpoint:
     return answer
 
 
-def ready(problems: Callable[[], Mapping[str, str]]) -> Endpoint:
-    """Ready while there are no problems; otherwise 503 with what they are."""
+def ready(problems: Callable[[], Mapping[str, str]], *others: Callable[[], Awaitable[Mapping[str, str]]]) -> Endpoint:
+    """Ready while there are no problems; otherwise 503 with what they are.
+
+    Args:
+        problems: the workers'.
+        others: further ones that have to be looked up.
+    """
 
     async def answer() -> Answer:
-        found = problems()
+        found = dict(problems())
+        for other in others:
+            found |= await other()
         status, word = (503, "DOWN") if found else (200, "UP")
-        return status, JSON, json.dumps({"status": word, "problems": dict(found)}, ensure_ascii=False).encode()
+        return status, JSON, json.dumps({"status": word, "problems": found}, ensure_ascii=False).encode()
 
     return answer
 

@@ -16,11 +16,14 @@ from typing import Any, Final, Literal, Protocol
 
 from ai_tasks.claim_triage import task as triage
 from camunda_workers import WorkerRunner
+from camunda_workers.app import work_recorded
 from camunda_workers.client import Client
 from camunda_workers.clock import Clock
 from camunda_workers.events import EventLog, RecordSource
-from camunda_workers.tasks import CompletedBy, SearchCompletedBy
-from connectors import duties
+from camunda_workers.project import load_project
+from camunda_workers.tasks import duties_router, open_desk
+from camunda_workers.tasks.duties.log_sink import LogFacts
+from camunda_workers.tasks.store import DEFAULT_FILE
 from connectors.documents import workers as documents
 from connectors.documents.client import DocumentsClient
 from connectors.notifications import workers as notifications
@@ -39,7 +42,7 @@ from connectors.sandbox.tally import Tally, label_agreement, percentile, straigh
 
 Speed = Literal["fast", "watch"]
 
-ROUTERS: Final = (policies.router, payments.router, documents.router, notifications.router, duties.router, triage.router)
+ROUTERS: Final = (policies.router, payments.router, documents.router, notifications.router, triage.router)
 ROOT: Final = Path(__file__).resolve().parents[2]
 LONGEST: Final = timedelta(days=90)
 """How long after the last report the demo waits for claims that do not end."""
@@ -132,7 +135,7 @@ async def run(
             report=report,
         )
         await client.deploy(ROOT / "bpmn" / "claims", ROOT / "forms")
-        await stack.enter_async_context(workers(client, engine.clock, sandbox))
+        await stack.enter_async_context(workers(client, engine.clock, sandbox, log))
         await demo.live()
         await engine.settle()
         tally = await _read(log, engine, first_position, list(demo.instances))
@@ -153,6 +156,7 @@ async def run(
             cycle_hours_p95=_rounded(percentile(tally.cycle_hours, 0.95), 2),
             wall_seconds=round(time.monotonic() - began, 2),
             four_eyes_denials=tally.denials,
+            second_approvals=tally.second_approvals,
             payments_reversed=tally.reversals,
             payments_by_hand=demo.office.paid_by_hand,
             virtual_days=round((engine.clock.now() - demo.sample[0].claim.reported_at) / timedelta(days=1), 1),
@@ -162,14 +166,19 @@ async def run(
 
 
 @asynccontextmanager
-async def workers(client: Client, clock: Clock, sandbox: Sandbox) -> AsyncGenerator[WorkerRunner]:
-    """Every worker of the claims process, connected to a sandbox instead of the systems that the environment names."""
-    where = sandbox.settings
+async def workers(client: Client, clock: Clock, sandbox: Sandbox, log: EventLog) -> AsyncGenerator[WorkerRunner]:
+    """Every worker of the claims process, connected to a sandbox instead of the systems that the environment names.
+
+    The task store, with every decision about duties, lies beside the log.
+    """
+    rules = load_project(ROOT).duties
+    store = log.path.with_name(DEFAULT_FILE) if log.path is not None else ":memory:"
+    duties = duties_router(rules, lambda: open_desk(rules, log, store=store, sink=LogFacts(log, clock=clock), clock=clock), clock=clock)
     async with (
-        PoliciesClient(where.policies_url) as policies,
-        PaymentsClient(where.payments_url) as payments,
-        DocumentsClient(where.documents_url) as documents,
-        NotificationsClient(where.notifications_url) as notifications,
+        PoliciesClient(sandbox.settings.policies_url) as policies,
+        PaymentsClient(sandbox.settings.payments_url) as payments,
+        DocumentsClient(sandbox.settings.documents_url) as documents,
+        NotificationsClient(sandbox.settings.notifications_url) as notifications,
     ):
         resources: dict[Any, object] = {
             PoliciesClient: policies,
@@ -177,9 +186,11 @@ async def workers(client: Client, clock: Clock, sandbox: Sandbox) -> AsyncGenera
             DocumentsClient: documents,
             NotificationsClient: notifications,
             Clock: clock,
-            CompletedBy: SearchCompletedBy(client),
         }
-        async with WorkerRunner(client, ROUTERS, name="claims-demo", resources=resources) as runner:
+        async with (
+            work_recorded(log, clock) as recorded,
+            WorkerRunner(client, (*ROUTERS, duties), name="claims-demo", resources=resources, middleware=[recorded]) as runner,
+        ):
             yield runner
 
 

@@ -22,6 +22,8 @@ from connectors.sandbox.people import STAFF, Attempt, Person, TaskView, approve,
 
 PROCESS_ID: Final = "claim"
 PAGE: Final = 100
+APPROVAL_RECORDED: Final = "your approval is recorded"
+"""How the listeners' answer begins to whoever is one of several to approve."""
 
 
 class Office:
@@ -139,11 +141,11 @@ class Office:
                 self._note(f"{name} may not take '{view.element_id}' of {view.claim.claim_id}: {_reason(refusal)}")
                 self._plan(task, view, at, (*denied, name))
                 return
-            self._agenda.plan(max(attempt.done_at, at), self._completing(task, view, attempt.person))
+            self._agenda.plan(max(attempt.done_at, at), self._completing(task, view, attempt.person, denied))
 
         return take
 
-    def _completing(self, task: UserTask, view: TaskView, person: Person) -> Happening:
+    def _completing(self, task: UserTask, view: TaskView, person: Person, denied: tuple[str, ...]) -> Happening:
         async def complete(at: datetime) -> None:
             claim_id = view.claim.claim_id
             try:
@@ -151,11 +153,17 @@ class Office:
                 await self._client.complete_user_task(task.user_task_key, variables)
             except ConnectorError:
                 # The ledger is still out of order: try again after a while, like anybody would. The key keeps it from being paid twice.
-                self._agenda.plan(working_time(at, 2, weekends=person.weekends), self._completing(task, view, person))
+                self._agenda.plan(working_time(at, 2, weekends=person.weekends), self._completing(task, view, person, denied))
                 return
-            except (InvalidState, NotFound):
-                if await self._still_there(task):
+            except (InvalidState, NotFound) as refusal:
+                if not await self._still_there(task):
+                    return
+                if APPROVAL_RECORDED not in str(refusal):
                     raise
+                # One approval of two: back to the group, where somebody else finds it.
+                await self._client.unassign_user_task(task.user_task_key)
+                self._note(f"{person.name} approved {claim_id}, which needs a second person")
+                self._plan(task, view, at, (*denied, person.name))
                 return
             said = next(iter(variables.values())).get("outcome", "done")
             self._note(f"{person.name} completed '{view.element_id}' of {claim_id}: {said}")

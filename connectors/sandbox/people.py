@@ -16,6 +16,7 @@ from connectors.sandbox.chance import between, draw
 
 ASSESSORS: Final = "claims-assessors"
 APPROVERS: Final = "claims-approvers"
+DIRECTORS: Final = "claims-directors"
 CLERKS: Final = "claims-payments"
 
 DAY_BEGINS: Final = 8
@@ -34,6 +35,7 @@ class Person:
         asks_for_documents: share of first assessments in which this person wants to see papers first.
         strictness: added to the share of claims declined.
         weekends: whether this person works on Saturdays and Sundays.
+        limit: the largest payment this person may approve; ``None``: any.
         takes_own: share of approvals of a claim this person assessed that are tried all the same (and denied: four eyes).
     """
 
@@ -44,6 +46,7 @@ class Person:
     asks_for_documents: float = 0.15
     strictness: float = 0.0
     weekends: bool = False
+    limit: int | None = None
     takes_own: float = 0.0
 
 
@@ -51,9 +54,9 @@ STAFF: Final[tuple[Person, ...]] = (
     Person("amelia.hart", (ASSESSORS,), asks_for_documents=0.2),
     Person("ben.okafor", (ASSESSORS,), pick_up_hours=(2.0, 14.0), strictness=0.1, weekends=True),
     Person("chiara.russo", (ASSESSORS,), pick_up_hours=(1.0, 10.0), work_hours=(1.0, 6.0), asks_for_documents=0.35),
-    Person("grace.lindqvist", (ASSESSORS, APPROVERS), pick_up_hours=(0.5, 6.0), takes_own=0.6),
-    Person("dmitri.volkov", (APPROVERS,), pick_up_hours=(1.0, 8.0), work_hours=(0.2, 1.0), strictness=0.05),
-    Person("emma.nakamura", (APPROVERS,), pick_up_hours=(0.5, 10.0), work_hours=(0.2, 1.5), weekends=True),
+    Person("grace.lindqvist", (ASSESSORS, APPROVERS), pick_up_hours=(0.5, 6.0), limit=90_000, takes_own=0.6),
+    Person("dmitri.volkov", (APPROVERS, DIRECTORS), pick_up_hours=(1.0, 8.0), work_hours=(0.2, 1.0), strictness=0.05),
+    Person("emma.nakamura", (APPROVERS, DIRECTORS), pick_up_hours=(0.5, 10.0), work_hours=(0.2, 1.5), weekends=True),
     Person("farid.haddad", (CLERKS,), pick_up_hours=(0.2, 3.0), work_hours=(0.1, 0.5)),
     Person("gwen.price", (CLERKS,), pick_up_hours=(0.5, 4.0), work_hours=(0.2, 0.6), weekends=True),
 )
@@ -98,7 +101,8 @@ def who_takes(
 ) -> Attempt | None:
     """Who of a group takes a task, and when: whoever notices it first.
 
-    A sensible colleague leaves an approval alone that follows an assessment of their own; some try all the same now and then.
+    A sensible colleague leaves an approval alone that is above their limit, or follows an assessment of their own; some try the latter all the
+    same now and then.
 
     Args:
         task: what is to be done.
@@ -117,7 +121,11 @@ def who_takes(
 
 
 def _willing(person: Person, task: TaskView) -> bool:
-    if task.element_id != "approve-payment" or person.name not in task.assessed_by:
+    if task.element_id != "approve-payment":
+        return True
+    if person.limit is not None and (task.amount or 0) > person.limit:
+        return False
+    if person.name not in task.assessed_by:
         return True
     return draw("takes own", person.name, task.claim.claim_id, task.visit) < person.takes_own
 

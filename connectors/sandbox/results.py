@@ -64,6 +64,7 @@ class DemoResult:
         cycle_hours_p95: the same, 95th percentile.
         wall_seconds: real seconds, without the engine's own start.
         four_eyes_denials: assignments and completions that were denied.
+        second_approvals: completions that counted as one approval of two.
         payments_reversed: payments taken back after a withdrawal.
         payments_by_hand: payments that a clerk made because the ledger was out of order.
         virtual_days: engine time from the first report to the end.
@@ -86,6 +87,7 @@ class DemoResult:
     cycle_hours_p95: float | None
     wall_seconds: float
     four_eyes_denials: int
+    second_approvals: int
     payments_reversed: int
     payments_by_hand: int
     virtual_days: float

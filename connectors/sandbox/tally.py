@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+from connectors.sandbox.office import APPROVAL_RECORDED
+
 END_EVENTS: Final[Mapping[str, str]] = {
     "claim-paid": "paid",
     "claim-declined": "declined",
@@ -99,6 +101,7 @@ class Tally:
         self.escalations = 0
         self.ai_decisions = 0
         self.denials = 0
+        self.second_approvals = 0
         self.incidents_raised = 0
         self.reversals = 0
 
@@ -112,7 +115,7 @@ class Tally:
             case "PROCESS_INSTANCE":
                 self._element(instance, record)
             case "USER_TASK":
-                self._user_task(instance, record.intent)
+                self._user_task(instance, record)
             case "INCIDENT":
                 self._incident(instance, record)
             case "VARIABLE":
@@ -135,11 +138,15 @@ class Tally:
             self.ai_decisions += element == TRIAGE
             self.reversals += element == "reverse-payment"
 
-    def _user_task(self, instance: Instance, intent: str) -> None:
-        if intent == "CREATED":
+    def _user_task(self, instance: Instance, record: RecordLike) -> None:
+        if record.intent == "CREATED":
             instance.human_tasks += 1
             self.human_tasks += 1
-        self.denials += intent in ("ASSIGNMENT_DENIED", "COMPLETION_DENIED")
+        elif record.intent in ("ASSIGNMENT_DENIED", "COMPLETION_DENIED"):
+            # One approval of two is answered like a denial, and is none.
+            counted = APPROVAL_RECORDED in str(record.value.get("deniedReason") or "")
+            self.second_approvals += counted
+            self.denials += not counted
 
     def _incident(self, instance: Instance, record: RecordLike) -> None:
         if record.intent == "CREATED":

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from camunda_workers.client import Client
 from camunda_workers.clock import Clock
-from camunda_workers.tasks import CompletedBy, SearchCompletedBy
 from connectors.documents.client import DocumentsClient
 from connectors.notifications.client import NotificationsClient
 from connectors.payments.client import PaymentsClient
@@ -44,7 +43,6 @@ async def beside(*, client: Client, clock: Clock, data: Path | None) -> AsyncGen
             PaymentsClient: await stack.enter_async_context(PaymentsClient(where.payments_url)),
             DocumentsClient: await stack.enter_async_context(DocumentsClient(where.documents_url)),
             NotificationsClient: await stack.enter_async_context(NotificationsClient(where.notifications_url)),
-            CompletedBy: SearchCompletedBy(client),
             Clock: clock,
         }
 

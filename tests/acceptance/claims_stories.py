@@ -53,7 +53,7 @@ def triage(route: str, *, needs_human: bool = False) -> CompleteJob:
 def assess(outcome: str, amount: int | None = None) -> CompleteTask:
     """Return what the form claims.assess-claim submits: the amount only when the claim is approved."""
     paid = {} if amount is None else {"amount": amount}
-    return CompleteTask("assess-claim", {"assessment": {"outcome": outcome, "notes": "Seen the file.", **paid}})
+    return CompleteTask("assess-claim", {"assessment": {"outcome": outcome, "notes": "Seen the file.", **paid}}, listener="four-eyes")
 
 
 def approval(outcome: str) -> CompleteTask:
@@ -68,6 +68,7 @@ PAY = CompleteJob("pay-claim", "pay-claim", PAID)
 SETTLE = (Advance(48), CompleteJob("tell-claimant", "tell-claimant"))
 DECLINED = CompleteJob("tell-claimant-declined", "tell-claimant")
 ASKED = CompleteJob("request-documents", "request-documents")
+ADA_TAKES_IT = AssignTask("assess-claim", "ada", listener="four-eyes")
 BEN_TAKES_IT = AssignTask("approve-payment", "ben", listener="four-eyes")
 REVERSE, CONFIRM = CompleteJob("reverse-payment", "reverse-payment"), CompleteJob("tell-withdrawn", "tell-claimant")
 WITHDRAWN_FLOWS = ("claim-withdrawn-to-payment-undone", "payment-undone-to-tell-withdrawn", "tell-withdrawn-to-claim-withdrawn-end")
@@ -159,7 +160,7 @@ STORIES: tuple[Story, ...] = (
     ),
     Story(
         "above 10,000 a second person approves", LARGE,
-        (*TO_A_PERSON, AssignTask("assess-claim", "ada"), assess("approve", 62900), BEN_TAKES_IT, approval("approve"), PAY, *SETTLE), "claim-paid",
+        (*TO_A_PERSON, ADA_TAKES_IT, assess("approve", 62900), BEN_TAKES_IT, approval("approve"), PAY, *SETTLE), "claim-paid",
         (
             "needs-second-approval-to-approve-payment", "approve-payment-to-approval-outcome", "approval-outcome-to-ready-to-pay",
             "ready-to-pay-to-pay-claim",
@@ -169,7 +170,7 @@ STORIES: tuple[Story, ...] = (
     Story(
         "four eyes: the assessor may neither take nor complete the approval", LARGE,
         (
-            *TO_A_PERSON, AssignTask("assess-claim", "ada"), assess("approve", 62900),
+            *TO_A_PERSON, ADA_TAKES_IT, assess("approve", 62900),
             AssignTask("approve-payment", "ada", listener="four-eyes", denied="the assessor may not approve"),
             CompleteTask(
                 "approve-payment", {"approval": {"outcome": "approve", "notes": "Mine."}}, listener="four-eyes", denied="the assessor may not approve"

@@ -3,83 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, Route, async_playwright, expect
+from playwright.async_api import Route, expect
 
-from tests.conftest import BROWSERS
-from tests.support.inbox_ground import PASSWORD, Inbox, inbox
+from tests.browser.conftest import Open, form_of, shot
+from tests.support.inbox_ground import Inbox
 from tests.support.tasks_ground import person
 
 pytestmark = [pytest.mark.engine, pytest.mark.browser]
-
-SHOTS = os.environ.get("CAMUNDA_WORKERS_SCREENSHOTS")
-"""A folder in which to keep pictures of every page, for people to look at."""
-
-Open = Callable[..., Awaitable[Page]]
-VIOLATIONS = (
-    "window.violations = []; addEventListener('securitypolicyviolation', (e) => violations.push(e.violatedDirective + ' ' + e.blockedURI))"
-)
-
-
-@pytest.fixture
-async def site(tmp_path: Path) -> AsyncGenerator[Inbox]:
-    async with inbox(tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-async def browser() -> AsyncGenerator[Browser]:
-    program = next(found for name in BROWSERS if (found := shutil.which(name)))
-    async with async_playwright() as playwright:
-        running = await playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield running
-        await running.close()
-
-
-@pytest.fixture
-async def sign_in(site: Inbox, browser: Browser) -> AsyncGenerator[Open]:
-    """Opens windows of people who are signed in; in none of them may a script fail or the policy be broken."""
-    pages: list[Page] = []
-    problems: list[str] = []
-    async with AsyncExitStack() as stack:
-
-        async def opened(user: str, path: str = "/tasks", *, phone: bool = False, dark: bool = False) -> Page:
-            size: Any = {"width": 390, "height": 844} if phone else {"width": 1400, "height": 900}
-            context = await browser.new_context(viewport=size, color_scheme="dark" if dark else "light", locale="en-GB", has_touch=phone)
-            stack.push_async_callback(context.close)
-            await context.add_init_script(VIOLATIONS)
-            page = await context.new_page()
-            page.on("pageerror", lambda error: problems.append(str(error)))
-            pages.append(page)
-            await page.goto(f"{site.address}/sign-in?to={path}")
-            await page.get_by_label("User name").fill(user)
-            await page.get_by_label("Password").fill(PASSWORD)
-            await page.get_by_role("button", name="Sign in").click()
-            await page.wait_for_selector("#live-state[data-state=on]")
-            return page
-
-        yield opened
-        for page in pages:
-            assert await page.evaluate("window.violations") == []
-        assert problems == []
-
-
-async def shot(page: Page, name: str) -> None:
-    if SHOTS:
-        await page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=True)
-
-
-async def form_of(page: Page) -> None:
-    await page.wait_for_selector("[data-island=form][data-ready]")
 
 
 async def test_a_claim_is_assessed_by_keyboard_alone(site: Inbox, sign_in: Open) -> None:
@@ -226,9 +163,11 @@ async def test_every_page_is_accessible_and_fits(site: Inbox, sign_in: Open, pho
     await site.ground.reported()
     await site.ground.tasks.claim(person("amelia"), task.key)
     await site.ground.tasks.comment(person("amelia"), task.key, "Asked @ben about the photographs.")
-    page = await sign_in("amelia", "/tasks?scope=team", phone=phone, dark=dark)
+    olga = await sign_in("olga", "/processes", phone=phone, dark=dark)
+    amelia = await sign_in("amelia", "/tasks?scope=team", phone=phone, dark=dark)
     kind = f"{'phone' if phone else 'desk'}-{'dark' if dark else 'light'}"
     async with _axe() as axe:
+        process = f"/processes/{task.process_definition_key}"
         for name, path, ready in (
             ("list", "/tasks?scope=team", ".task-row"),
             ("task", f"/tasks/{task.key}", "[data-island=form][data-ready]"),
@@ -236,13 +175,23 @@ async def test_every_page_is_accessible_and_fits(site: Inbox, sign_in: Open, pho
             ("history", f"/tasks/{task.key}?tab=history", ".history"),
             ("case", f"/cases/{claim_id}", "[data-island=diagram][data-ready]"),
             ("refused", "/cases/none", "[role=alert]"),
+            ("absences", "/absences", "#absences"),
+            ("processes", "/processes", "table"),
+            ("process", process, "[data-island=diagram][data-ready]"),
+            ("incidents", "/incidents", "#incidents"),
+            ("audit", "/audit", "main"),
         ):
+            page = olga if name in ("processes", "process", "incidents", "audit") else amelia
             await page.goto(f"{site.address}{path}")
             await page.wait_for_selector(ready)
             found = await axe.run(page)
             assert found.violations_count == 0, (name, found.generate_report())
             assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} is wider than the screen"
-            if name in ("task", "diagram", "case"):
+            if name == "task" and not phone:
+                await page.keyboard.press("g")
+                found = await axe.run(page)
+                assert found.violations_count == 0, ("hand on", found.generate_report())
+            if name in ("task", "diagram", "case", "process"):
                 mark = page.locator(".fjs-powered-by, .bjs-powered-by").first
                 await mark.scroll_into_view_if_needed()
                 await expect(mark).to_be_visible()

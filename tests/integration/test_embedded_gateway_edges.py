@@ -20,6 +20,8 @@ from tests.support.diagrams import ONE_TASK
 pytestmark = pytest.mark.engine
 
 MEGABYTE = 1024 * 1024
+_SETTINGS, _PING, _GOAWAY, _ACK = 4, 6, 7, 1
+"""Types and a flag of frames (RFC 9113, section 6)."""
 _ANY_SIZE = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
 
 
@@ -43,6 +45,10 @@ def stub(channel: Any) -> Any:
 
 def starting(size: int) -> pb.CreateProcessInstanceRequest:
     return pb.CreateProcessInstanceRequest(bpmnProcessId="one-task", version=-1, variables=json.dumps({"x": "x" * size}))
+
+
+def frame(kind: int, *, payload: bytes = b"") -> bytes:
+    return len(payload).to_bytes(3, "big") + bytes([kind, 0]) + bytes(4) + payload
 
 
 def polling(wait_ms: int = -1, count: int = 1) -> pb.ActivateJobsRequest:
@@ -175,3 +181,39 @@ async def test_many_polls_that_are_cancelled_leave_nothing_behind(engine: Embedd
                 await stub.CompleteJob(pb.CompleteJobRequest(jobKey=job.key))
     assert len(given) == len(set(given)) == 20
     assert await activated(stub, polling(-1, count=50)) == []
+
+
+async def test_a_client_that_pings_often_is_not_hung_up_on(engine: EmbeddedEngine) -> None:
+    """pyzeebe, zbctl and the Java client ping every 45 s, also with nothing under way; here it is as much, without the waiting."""
+    host, _, port = engine.grpc_address.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    pings = 50
+    frames = [frame(_PING, payload=number.to_bytes(8, "big")) for number in range(pings)]
+    writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(_SETTINGS) + b"".join(frames))
+    answered: set[bytes] = set()
+    async with asyncio.timeout(30):
+        while len(answered) < pings:
+            head = await reader.readexactly(9)
+            kind, flags, payload = head[3], head[4], await reader.readexactly(int.from_bytes(head[:3], "big"))
+            assert kind != _GOAWAY, payload
+            if kind == _PING and flags & _ACK:
+                answered.add(payload)
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_a_long_poll_lives_through_its_clients_pings(engine: EmbeddedEngine) -> None:
+    options = [("grpc.keepalive_time_ms", 20), ("grpc.keepalive_permit_without_calls", 1), ("grpc.http2.max_pings_without_data", 0)]
+    async with grpc.aio.insecure_channel(engine.grpc_address, options=options) as channel:
+        poll = asyncio.ensure_future(activated(GatewayStub(channel), polling(20_000)))
+        await asyncio.sleep(1.0)  # some fifty pings
+        assert not poll.done()
+        await start(engine, 1)
+        assert len(await poll) == 1
+
+
+async def test_a_command_that_grows_too_large_is_refused_with_a_reason(stub: Any) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await stub.CreateProcessInstance(starting(3 * MEGABYTE))
+    assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "larger than a batch of the engine's log" in (error.value.details() or "")

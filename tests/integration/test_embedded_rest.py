@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import httpx
 import pytest
 
 from camunda_workers.engine.embedded.engine import EmbeddedEngine
-from camunda_workers.engine.embedded.rest.batch_runner import Batches, Item
+from camunda_workers.engine.embedded.rest.batch_model import Batch, Item
+from camunda_workers.engine.embedded.rest.batch_runner import Batches
 from tests.support.diagrams import ONE_TASK, process, sequence, user_task
 
 pytestmark = pytest.mark.engine
@@ -162,7 +163,7 @@ async def test_an_engine_that_stops_answers_what_is_under_way(engine: EmbeddedEn
 
 @pytest.mark.parametrize(
     ("path", "words"),
-    [("/users/search", "development user"), ("/process-instances/17/deletion", "append-only"), ("/jobs/statistics/by-types", "8.8")],
+    [("/users/search", "--auth"), ("/process-instances/17/deletion", "append-only"), ("/jobs/statistics/by-types", "8.8")],
 )
 async def test_what_is_not_served_says_why(rest: httpx.AsyncClient, path: str, words: str) -> None:
     answer = await rest.post(path, json={})
@@ -196,20 +197,21 @@ async def test_a_page_that_is_none_is_refused(rest: httpx.AsyncClient, path: str
 
 
 async def test_a_suspended_batch_waits_and_a_cancelled_one_leaves_the_rest(engine: EmbeddedEngine) -> None:
-    batches, released = Batches(engine), asyncio.Event()
+    released = asyncio.Event()
     begun: list[int] = []
     done: list[int] = []
 
-    async def execute(item: Item) -> None:
+    async def execute(batch: Batch, item: Item, remember: Callable[[], Awaitable[None]]) -> None:
         begun.append(item.key)
         await released.wait()
         done.append(item.key)
 
-    batch = batches.start("CANCEL_PROCESS_INSTANCE", [Item(number, number) for number in range(1, 101)], execute)
+    batches = Batches(engine, execute)
+    batch = await batches.start("CANCEL_PROCESS_INSTANCE", [Item(number, number) for number in range(1, 101)], {})
     async with asyncio.timeout(10):
         while len(begun) < 16:
             await asyncio.sleep(0.001)
-    batches.suspend(batch.key)
+    await batches.suspend(batch.key)
     released.set()
     async with asyncio.timeout(10):
         while len(done) < 16:  # those under way are finished
@@ -218,8 +220,8 @@ async def test_a_suspended_batch_waits_and_a_cancelled_one_leaves_the_rest(engin
         await asyncio.sleep(0)
     assert len(done) == 16
     assert batch.shown()["state"] == "SUSPENDED"
-    batches.resume(batch.key)
-    batches.cancel(batch.key)
+    await batches.resume(batch.key)
+    await batches.cancel(batch.key)
     shown = batch.shown()
     assert (shown["state"], shown["operationsTotalCount"]) == ("CANCELED", 100)
     assert {item.state for item in batch.items} == {"COMPLETED", "CANCELED"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 
 from camunda_workers.inbox.sessions import IDLE, LONGEST, Attempts, Sessions
 from camunda_workers.inbox.users import Person
-from tests.support.inbox_ground import Inbox, inbox
+from tests.support.inbox_ground import PASSWORD, Inbox, inbox
 
 pytestmark = pytest.mark.engine
 
@@ -113,6 +115,43 @@ async def test_bodies_that_are_not_what_they_should_be(site: Inbox) -> None:
         large = await amelia.http.post(path, content=b"x" * 1_000_001, headers={**csrf, "Content-Type": "application/json"})
         assert large.status_code == 413
         assert (await site.ground.client.get_user_task(task.key)).state == "CREATED"
+
+
+async def test_a_second_click_completes_nothing_twice(site: Inbox) -> None:
+    claim = await site.ground.reported()
+    task = await site.ground.task(claim, "assess-claim")
+    async with await site.signed_in("amelia") as amelia:
+        await amelia.post(f"/tasks/{task.key}/claim")
+        body = {"variables": {"assessment": {"outcome": "approve", "amount": 24_000, "notes": "plausible"}}}
+        answers = await asyncio.gather(*(amelia.send(f"/tasks/{task.key}/complete", body) for _ in range(3)))
+        assert sorted(one.status_code for one in answers) == [200, 409, 409]
+        await site.ground.task(claim, "approve-payment")
+        found = await site.ground.client.search_user_tasks({"elementId": "approve-payment"})
+        assert len(found) == 1
+
+
+async def test_behind_tls_everything_demands_it(tmp_path: Path) -> None:
+    async with inbox(tmp_path, secure=True) as site, site.browser() as browser:
+        page = await browser.get("/sign-in")
+        assert page.headers["strict-transport-security"].startswith("max-age=")
+        before = page.headers["set-cookie"]
+        assert "Secure" in before
+        token = re.search(r'name="token" value="([^"]+)"', page.text)
+        assert token is not None
+        answer = await browser.http.post(
+            "/sign-in",
+            data={"user": "amelia", "password": PASSWORD, "token": token[1], "to": "/tasks"},
+            headers={"Cookie": before.split(";")[0]},
+        )
+        session = next(one for one in answer.headers.get_list("set-cookie") if one.startswith("inbox_session="))
+        for flag in ("Secure", "HttpOnly", "SameSite=lax", "Path=/"):
+            assert flag in session, flag
+
+
+async def test_ready_while_the_rules_are_enforced(site: Inbox) -> None:
+    async with site.browser() as nobody:
+        answer = await nobody.get("/readyz")
+        assert (answer.status_code, answer.json()) == (200, {"ready": True, "problems": {}})
 
 
 def test_sessions_end() -> None:

@@ -121,3 +121,32 @@ def test_rocksdb_finds_its_library_unpacked(cache: Path) -> None:
     done = python(code, cache, TMPDIR=str(cache))
     assert done.stdout == "loaded\n", done.stderr
     assert not list(cache.glob("librocksdbjni*")), "nothing is unpacked into the temporary folder"
+
+
+def test_a_collection_of_one_heap_starts_none_of_the_other(cache: Path) -> None:
+    """JPype's own would; it tells of it by gc's callbacks, and of Java's by the collector's count."""
+    code = START + (
+        "import gc, time\n"
+        "beans = jpype.JClass('java.lang.management.ManagementFactory').getGarbageCollectorMXBeans()\n"
+        "javas = lambda: sum(int(bean.getCollectionCount()) for bean in beans)\n"
+        "pythons = []\n"
+        "gc.disable()\n"
+        "gc.callbacks.append(lambda phase, _: pythons.append(phase))\n"
+        "jpype.JClass('java.lang.System').gc()\n"
+        "until = time.monotonic() + 1\n"
+        "while time.monotonic() < until and not pythons: time.sleep(0.01)\n"
+        "print(len(pythons))\n"
+        "before, kept = javas(), []\n"
+        "for _ in range(10):\n    kept.append(bytes(range(256)) * 400_000)\n    gc.collect()\n"
+        "print(javas() - before)\n"
+    )
+    assert python(code, cache).stdout.split() == ["0", "0"]
+
+
+@pytest.mark.parametrize("lasting", [True, False])
+def test_only_an_engine_that_lasts_is_optimised(cache: Path, lasting: bool) -> None:
+    code = START.replace("start_jvm(Settings())", f"start_jvm(Settings(), lasting={lasting})") + (
+        "bean = jpype.JClass('java.lang.management.ManagementFactory').getRuntimeMXBean()\n"
+        "print('-XX:TieredStopAtLevel=1' in [str(a) for a in bean.getInputArguments()])"
+    )
+    assert python(code, cache).stdout == f"{not lasting}\n"

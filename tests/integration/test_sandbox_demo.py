@@ -44,6 +44,7 @@ async def test_forty_claims_run_to_their_end(tmp_path: Path) -> None:
     assert result.human_tasks > 30
     assert result.escalations > 0
     assert result.four_eyes_denials > 0
+    assert result.second_approvals > 0
     assert result.payments_by_hand > 0
     assert result.payments_reversed > 0
     assert result.ai_decisions == 40 - result.outcomes["not_covered"]

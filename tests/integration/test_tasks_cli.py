@@ -85,7 +85,11 @@ async def test_a_claim_is_worked_from_the_command_line(
         claim_id = await ground.reported()
         task = await ground.task(claim_id, "assess-claim")
         key = str(task.key)
-        assert [one["userTaskKey"] for one in await run.json("tasks", "list", "--as", "amelia", "--scope", "team")] == [task.key]
+        listed = await run.json("tasks", "list", "--as", "amelia", "--scope", "team")
+        assert ([one["userTaskKey"] for one in listed["items"]], listed["total"], listed["cursor"]) == ([task.key], 1, None)
+        assert await run.json("tasks", "counts", "--as", "amelia") == {"mine": 0, "team": 1, "standing-in": 0}
+        await run("tasks", "filter", "save", "late", "due=overdue", "--as", "amelia")
+        assert await run.json("tasks", "filter", "list", "--as", "amelia") == [{"name": "late", "query": {"due": "overdue"}}]
         assert (await run("tasks", "claim", key, "--as", "amelia"))[0] == f"task {key} (Assess claim): amelia has it\n"
         await ground.tasks.save_draft(amelia, task.key, {"assessment": {"notes": "plausible"}})
         entries = ("assessment.outcome=approve", "assessment.amount=0")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,8 @@ async def test_the_service_example_runs(tmp_path: Path) -> None:
 
 
 def test_the_rules_and_the_listener_example_fit_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (rules,) = blocks("toml")
+    lists, rules = blocks("toml")
+    assert ProjectFile.model_validate(tomllib.loads(lists)).tasks.expected == {"assess-claim": timedelta(minutes=45)}
     section = ProjectFile.model_validate(tomllib.loads(rules)).duties
     assert len([*section.separate, *section.approvals, *section.limits, *section.conflicts]) == 4
     (tmp_path / "camunda-workers.toml").write_text(rules)

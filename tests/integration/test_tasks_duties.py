@@ -14,12 +14,13 @@ from camunda_workers.client import Resource
 from camunda_workers.errors import BadResource, DeadlineExceeded, InvalidState
 from camunda_workers.events import EventLog
 from camunda_workers.events.log import FACTS_PARTITION
-from camunda_workers.project import DutiesSection
+from camunda_workers.project import load_project
+from camunda_workers.project_people import DutiesSection
 from camunda_workers.tasks import Caller, DutyDenied, TaskStore, duties_router, open_desk, open_tasks
 from camunda_workers.tasks.duties.history import LogHistory, LogIsBehind
 from camunda_workers.tasks.duties.log_sink import LogFacts
 from camunda_workers.tasks.duties.ready import diagram_problems, listener_problems
-from camunda_workers.worker import WorkerRunner
+from camunda_workers.worker import Router, WorkerRunner, worker
 from tests.support.diagrams import process, sequence, user_task
 from tests.support.tasks_ground import DUTIES, ROOT, Ground, office, person
 
@@ -159,16 +160,18 @@ async def test_a_log_that_lags_is_a_no_and_not_a_guess(tmp_path: Path) -> None:
         async with WorkerRunner(ground.client, [router]):
             claim_id = await ground.reported()
             task = await ground.task(claim_id, "assess-claim")
-            await ground.client.complete_user_task(task.key, {"assessment": {"outcome": "approve", "amount": 20_000, "notes": "fine"}})
-            approval = await ground.task(claim_id, "approve-payment")
             with pytest.raises(InvalidState, match="the event log has not seen"):
-                await ground.client.assign_user_task(approval.key, "dmitri")
+                await ground.client.assign_user_task(task.key, "amelia")
         with pytest.raises(LogIsBehind):
             await LogHistory(empty, patience=0).of(1, business_id=None, task_key=1, fence=1)
 
 
 async def test_a_task_that_nobody_had_keeps_everybody_apart_from_it(ground: Ground, tmp_path: Path) -> None:
-    async with office(tmp_path / "claims") as claims:
+    @worker("four-eyes")
+    async def lets_everybody_pass() -> None:
+        pass
+
+    async with office(tmp_path / "claims", listeners=False) as claims, WorkerRunner(claims.client, [Router(lets_everybody_pass)]):
         claim_id = await claims.reported()
         task = await claims.task(claim_id, "assess-claim")
         await claims.client.complete_user_task(task.key, {"assessment": {"outcome": "approve", "amount": 20_000, "notes": "fine"}})
@@ -193,20 +196,20 @@ async def test_readiness_says_when_no_listener_runs(tmp_path: Path) -> None:
 
 async def test_without_a_listener_nobody_gets_through(tmp_path: Path) -> None:
     async with office(tmp_path, listeners=False, patience=2.0) as ground:
-        approval = await ground.assessed(await ground.reported(), "grace")
+        task = await ground.task(await ground.reported(), "assess-claim")
         with pytest.raises(DeadlineExceeded, match="does a worker for the task's listeners run"):
-            await asyncio.wait_for(ground.tasks.claim(person("dmitri"), approval.key), 60)
-        assert (await ground.client.get_user_task(approval.key)).assignee is None
+            await asyncio.wait_for(ground.tasks.claim(person("amelia"), task.key), 60)
+        assert (await ground.client.get_user_task(task.key)).assignee is None
+        assert list(await ground.tasks.problems()) == ["duties listener 'four-eyes'"]
 
 
 def test_a_diagram_without_its_listeners_is_named() -> None:
     claims = (ROOT / "bpmn" / "claims" / "claims.bpmn").read_bytes()
-    (problem,) = diagram_problems(DUTIES, claims, name="claims.bpmn")
-    assert "task 'assess-claim': rule 'assess and approve'" in problem
-    one_way = DutiesSection.model_validate(
-        {"listeners": ["four-eyes"], "separate": [{"name": "four eyes", "task": "approve-payment", "not_by": ["assess-claim"]}]}
-    )
-    assert diagram_problems(one_way, claims, name="claims.bpmn") == []
+    assert diagram_problems(DUTIES, claims, name="claims.bpmn") == []
+    assert diagram_problems(load_project(ROOT).duties, claims, name="claims.bpmn") == []
+    paying = {"listeners": ["four-eyes"], "separate": [{"name": "approve and pay", "tasks": ["approve-payment", "pay-by-hand"]}]}
+    (problem,) = diagram_problems(DutiesSection.model_validate(paying), claims, name="claims.bpmn")
+    assert "task 'pay-by-hand': rule 'approve and pay'" in problem
     half = process("money", sequence(user_task("release", listener=("completing", "duties"))))
     (problem,) = diagram_problems(RULES, half, name="half.bpmn")
     assert "has no assigning listener of type 'duties'" in problem

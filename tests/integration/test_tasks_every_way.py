@@ -11,7 +11,7 @@ import pytest
 
 from camunda_workers.client import Resource, UserTask
 from camunda_workers.errors import EngineError
-from camunda_workers.project import DutiesSection
+from camunda_workers.project_people import DutiesSection
 from camunda_workers.tasks.duties import People
 from camunda_workers.tasks.duties.history import LogHistory
 from tests.support.diagrams import process, sequence

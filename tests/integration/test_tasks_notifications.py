@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -16,18 +17,19 @@ import pytest
 from aiosmtpd.smtp import SMTP
 from pydantic import SecretStr
 
-from camunda_workers.client import UserTask
 from camunda_workers.errors import ConfigurationError
-from camunda_workers.project import DutiesSection
+from camunda_workers.project_people import DutiesSection, TasksSection
 from camunda_workers.settings import TaskSettings
 from camunda_workers.tasks import Caller, LinkRefused, TaskStore
 from camunda_workers.tasks.duties import People
-from camunda_workers.tasks.notifications.deliver import Courier, digests, due_notices
+from camunda_workers.tasks.notifications.deliver import Courier
 from camunda_workers.tasks.notifications.links import Links
 from camunda_workers.tasks.notifications.mail import MailServer, NotSent, compose
 from camunda_workers.tasks.notifications.outbox import MOST_TRIES, Notice, Outbox
+from camunda_workers.tasks.notifications.running import notifying
 from camunda_workers.tasks.notifications.setup import channels_of, courier_of, links_of
 from camunda_workers.tasks.notifications.webhook import DELIVERY, SIGNATURE, Webhook, verified
+from tests.support.tasks_ground import office
 
 KEY, OLD_KEY = b"k" * 32, b"o" * 32
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -262,28 +264,6 @@ async def test_a_webhook_is_signed_and_goes_nowhere_else(store: TaskStore) -> No
         Webhook("http://hooks.example/x", secret)
 
 
-def task(key: int, assignee: str | None, due: datetime | None) -> UserTask:
-    return UserTask(userTaskKey=key, elementId="assess", assignee=assignee, dueDate=due)  # pyright: ignore[reportCallIssue]
-
-
-def test_due_and_overdue_are_news_once_each() -> None:
-    hour = timedelta(hours=1)
-    tasks = [
-        task(1, "ada", START + hour),
-        task(2, "ada", START - hour),
-        task(3, None, START),
-        task(4, "bob", START + 9 * hour),
-        task(5, "bob", None),
-    ]
-    assert [(one.kind, one.task_key) for one in due_notices(tasks, START)] == [("due", 1), ("overdue", 2)]
-    later = due_notices(tasks, START + 2 * hour)
-    assert [(one.kind, one.task_key) for one in later] == [("overdue", 1), ("overdue", 2)]
-    assert later[1].once == due_notices(tasks, START)[1].once
-    (ada, bob) = digests(tasks, START)
-    assert (ada.data, bob.data) == ({"open": 2, "due": 1, "overdue": 1}, {"open": 2, "due": 1, "overdue": 0})
-    assert ada.once != digests(tasks, START + 24 * hour)[0].once
-
-
 async def test_the_environment_says_how_people_are_reached(store: TaskStore) -> None:
     nothing = TaskSettings()
     assert channels_of(nothing) == ()
@@ -306,3 +286,28 @@ async def test_the_environment_says_how_people_are_reached(store: TaskStore) -> 
     ):
         with pytest.raises(ConfigurationError, match=words):
             courier_of(mail_only.model_copy(update=wrong), store, PEOPLE, Clock(), project="Claims")
+
+
+@pytest.mark.engine
+async def test_what_is_due_is_mailed_while_the_application_runs(tmp_path: Path, mailbox: tuple[Mailbox, int]) -> None:
+    box, port = mailbox
+    settings = TaskSettings(
+        mail_host="127.0.0.1", mail_port=port, mail_from="inbox@office.example", mail_tls="none", link_secret=SecretStr("s" * 32)
+    )
+    section = TasksSection.model_validate({"remind_before": "PT4H", "digest_at": "00:00", "language": "de"})
+    async with office(tmp_path) as ground:
+        amelia = Caller("amelia", frozenset({"claims-assessors"}))
+        task = await ground.task(await ground.reported(), "assess-claim")
+        await ground.tasks.claim(amelia, task.key)
+        await ground.engine.advance(timedelta(hours=45))  # due after 48
+        async with notifying(settings, section, ground.tasks, ground.client, ground.engine.clock, project="claims") as line:
+            assert line == f"by email over 127.0.0.1:{port}"
+            async with asyncio.timeout(30):
+                while len(box.messages) < 2:
+                    await asyncio.sleep(0.05)
+        assert {message["To"] for message in box.messages} == {"amelia@office.example"}
+        subjects = sorted(str(message["Subject"]) for message in box.messages)
+        assert subjects[0] == "Eine Aufgabe ist bald fällig: Assess claim"
+        assert subjects[1].startswith("Ihre Aufgaben: 1 offen")  # due today or tomorrow: that is the engine's clock to say
+        async with notifying(TaskSettings(), section, ground.tasks, ground.client, ground.engine.clock, project="claims") as line:
+            assert line == ""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from camunda_workers.errors import ReadModelError
-from camunda_workers.project import DutiesSection
+from camunda_workers.project_people import DutiesSection
 from camunda_workers.tasks import Caller, LinkRefused, Outdated, TaskStore
 from camunda_workers.tasks.duties import Fact, People, Vote
 from camunda_workers.tasks.notifications.links import Links

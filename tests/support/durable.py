@@ -62,11 +62,21 @@ class DurableProcess:
         assert line, f"the engine did not start: {await self.errors()}"
         self.ready = json.loads(line)
 
-    async def kill(self) -> None:
-        """Kill it with no chance to tidy up."""
+    async def said(self, words: str) -> str:
+        """Wait for a line with these words on its error output, and return it."""
+        assert self._process is not None
+        assert self._process.stderr is not None
+        async with asyncio.timeout(60):
+            while line := (await self._process.stderr.readline()).decode():
+                if words in line:
+                    return line
+        raise AssertionError(f"it ended without saying {words!r}")
+
+    async def kill(self) -> str:
+        """Kill it with no chance to tidy up; returns what it wrote to its error output and nobody read."""
         assert self._process is not None
         self._process.kill()
-        await self._process.communicate()
+        return (await self._process.communicate())[1].decode()
 
     async def stop(self) -> None:
         """End it as a person would; it has to end well."""

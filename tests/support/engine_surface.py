@@ -67,7 +67,7 @@ SURFACE: Mapping[str, Sequence[str]] = {
     ZEEBE + "logstreams.log.LogStreamBuilder": [
         "build()", "withClock(InstantSource)", "withLogStorage(LogStorage)", "withMeterRegistry(MeterRegistry)", "withPartitionId(int)",
     ],
-    ZEEBE + "logstreams.log.LogStreamReader": ["close()", "hasNext()", "next()", "seekToFirstEvent()", "seekToNextEvent(long)"],
+    ZEEBE + "logstreams.log.LogStreamReader": ["close()", "hasNext()", "next()", "seekToEnd()", "seekToFirstEvent()", "seekToNextEvent(long)"],
     ZEEBE + "logstreams.log.LogStreamWriter": ["tryWrite(WriteContext, LogAppendEntry)"],
     ZEEBE + "logstreams.log.LoggedEvent": [
         "getKey()", "getPosition()", "getValueBuffer()", "getValueLength()", "getValueOffset()", "readMetadata(BufferReader)",

@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -15,7 +15,7 @@ import httpx
 
 from camunda_workers.client import Resource
 from camunda_workers.inbox import Parts, development_users, serve_inbox
-from camunda_workers.project import InboxSection
+from camunda_workers.project_people import InboxSection
 from tests.support.tasks_ground import DUTIES, Ground, office
 
 PASSWORD = "open sesame"
@@ -98,10 +98,12 @@ class Browser:
 
 
 @asynccontextmanager
-async def inbox(folder: Path, *, extra: tuple[Resource, ...] = (), section: InboxSection = SECTION) -> AsyncGenerator[Inbox]:
-    """Open the office and serve its inbox."""
+async def inbox(
+    folder: Path, *, extra: tuple[Resource, ...] = (), section: InboxSection = SECTION, **different: Any
+) -> AsyncGenerator[Inbox]:
+    """Open the office and serve its inbox; ``different`` parts take the usual ones' place, made from the office if they are functions."""
     async with office(folder, extra=extra) as ground:
-        parts = Parts(
+        usual = Parts(
             client=ground.client,
             tasks=ground.tasks,
             log=ground.log,
@@ -113,6 +115,7 @@ async def inbox(folder: Path, *, extra: tuple[Resource, ...] = (), section: Inbo
             hosts=("127.0.0.1",),
             secure=False,
         )
+        parts = replace(usual, **{name: one(ground) if callable(one) else one for name, one in different.items()})
         async with serve_inbox(parts) as address:
             yield Inbox(ground, address, parts)
 

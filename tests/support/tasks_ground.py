@@ -13,9 +13,9 @@ from camunda_workers import Client, Router, worker
 from camunda_workers.client import Resource, UserTask
 from camunda_workers.engine.embedded.engine import EmbeddedEngine
 from camunda_workers.events import EventLog
-from camunda_workers.project import DutiesSection
+from camunda_workers.project_people import DutiesSection
 from camunda_workers.settings import Settings
-from camunda_workers.tasks import Caller, TaskService, TaskStore, duties_router, open_desk, open_tasks
+from camunda_workers.tasks import Caller, TaskQueue, TaskService, TaskStore, duties_router, open_desk, open_tasks
 from camunda_workers.worker import WorkerRunner
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -154,6 +154,7 @@ async def office(
     listeners: bool = True,
     on_disk: bool = False,
     patience: float = 10.0,
+    searches: bool = False,
 ) -> AsyncGenerator[Ground]:
     """Open the office.
 
@@ -164,13 +165,22 @@ async def office(
         listeners: whether a worker for the listeners runs.
         on_disk: see ``folder``.
         patience: seconds one call may take.
+        searches: whether lists come from the engine's search, as on the command line, and not from the event log.
     """
     async with (
         EventLog.open(folder / "events.db" if on_disk else ":memory:") as log,
         EmbeddedEngine(rest_port=0, log=log) as engine,
         Client(engine.grpc_address, engine.rest_address, settings=Settings(request_timeout=patience)) as client,
         TaskStore(folder / "tasks.db" if on_disk else ":memory:", files=folder / "attachments") as store,
-        open_tasks(client, log, duties, store=store, clock=engine.clock, catch_up=engine.read_model) as tasks,
+        open_tasks(
+            client,
+            log,
+            duties,
+            store=store,
+            clock=engine.clock,
+            catch_up=engine.read_model,
+            queue=None if searches else TaskQueue(log, catch_up=engine.read_model),
+        ) as tasks,
     ):
         await client.deploy(ROOT / "bpmn" / "claims", ROOT / "forms", *extra)
         # The listener has no way to hurry the log: it waits until the log has its own job, as in another process.

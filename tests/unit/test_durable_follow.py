@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any, cast
 
 import pytest
 
@@ -27,6 +28,9 @@ class Source:
 
     async def wait(self, after: int, timeout: float) -> bool:
         return after < self.end
+
+    async def first_position(self) -> int | None:
+        return self.first
 
 
 @pytest.fixture
@@ -84,4 +88,4 @@ async def test_two_who_wait_are_both_waited_for() -> None:
 async def test_a_log_that_does_not_reach_back_to_the_first_record_is_refused() -> None:
     async with EventLog.open(":memory:") as log:
         with pytest.raises(ReadModelError, match="ends at position 0, the engine's log begins at 7: what is between was in the event log"):
-            await LogFollower(log).start(Source(end=9, first=7))
+            await LogFollower(log).start(cast(Any, Source(end=9, first=7)))

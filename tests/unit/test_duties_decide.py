@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from pydantic import ValidationError
 
 from camunda_workers.errors import ConfigurationError
-from camunda_workers.project import DutiesSection
+from camunda_workers.project_people import DutiesSection
 from camunda_workers.tasks.duties import Deed, Facts, People, Question, Vote, decide
 from camunda_workers.tasks.duties.identity import folded
 
@@ -142,6 +143,23 @@ def test_several_approve_together() -> None:
     assert (apart.allowed, apart.vote) == (False, None)
     assert not decide(APPROVALS, Question("complete", "bob", "claim", "assess", 11), Facts(votes=(vote("bob"),))).allowed
     assert decide(APPROVALS, ask("bob", action="assign"), Facts()).allowed
+
+
+@pytest.mark.parametrize("amount", [0, 5, 7.5, 1000])
+def test_what_is_small_takes_one_person(amount: float) -> None:
+    rule = {"name": "two", "task": "approve", "needed": 2, "up_to": {"decision.amount": 1000}}
+    decision = decide(section(approvals=[rule]), ask("bob"), Facts(variables={"decision": {"amount": amount}}))
+    assert decision.allowed
+    assert "does not apply" in decision.reasons[-1].text
+
+
+@pytest.mark.parametrize("amount", [1000.01, 5000, -5, True, "5", None, [], {}, math.nan, -math.inf, math.inf])
+def test_nothing_but_a_small_number_is_small(amount: object) -> None:
+    rule = {"name": "two", "task": "approve", "needed": 2, "up_to": {"decision.amount": 1000}}
+    for variables in ({"decision": {"amount": amount}}, {"decision": amount}, {}):
+        decision = decide(section(approvals=[rule]), ask("bob"), Facts(variables=variables))
+        assert not decision.allowed
+        assert decision.vote is not None
 
 
 def test_amounts_are_limited_by_group() -> None:

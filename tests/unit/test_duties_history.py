@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from camunda_workers.events import EventLog
-from camunda_workers.project import DutiesSection
+from camunda_workers.project_people import DutiesSection
 from camunda_workers.tasks import DutyDesk, TaskStore
 from camunda_workers.tasks.duties import Deed
 from camunda_workers.tasks.duties.desk import Asked

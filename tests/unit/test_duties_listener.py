@@ -12,7 +12,7 @@ import pytest
 
 from camunda_workers import Corrected, Deny, JobContext
 from camunda_workers.client.proto import gateway_pb2 as pb
-from camunda_workers.project import DutiesSection
+from camunda_workers.project_people import DutiesSection
 from camunda_workers.tasks import DutyDesk, TaskStore
 from camunda_workers.tasks.duties import Deed
 from camunda_workers.tasks.duties.desk import Asked

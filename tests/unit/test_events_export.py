@@ -75,9 +75,11 @@ def checked(path: Path, verifier: Path) -> tuple[int, str]:
 async def test_the_evidence_of_a_case_checks_itself(log: EventLog, tmp_path: Path) -> None:
     path = tmp_path / "case.zip"
     count = await export_case(log, PAID, path, SIGNER, now=NOW)
+    instances = set(await log.instances_of(PAID))
     files = unpacked(path)
     assert set(files) == {
-        "README.txt", "index.html", "story.json", "shown.json", "facts.json", "records.jsonl", "checkpoint.txt", "verify.py", "bundle.txt",
+        "README.txt", "index.html", "story.json", "shown.json", "variables.json", "facts.json", "records.jsonl", "checkpoint.txt", "verify.py",
+        "bundle.txt",
         "forms/claims.assess-claim-v1.form", "diagrams/claim-v1.bpmn", "diagrams/letter-v1.bpmn",
     }  # fmt: skip
     (tmp_path / "verify.py").write_bytes(files["verify.py"])
@@ -87,6 +89,11 @@ async def test_the_evidence_of_a_case_checks_itself(log: EventLog, tmp_path: Pat
     kinds = {json.loads(str(json.loads(line)["entry"]).split("\n", 1)[1])["valueType"] for line in files["records.jsonl"].splitlines()}
     assert {"PROCESS", "FORM", "MESSAGE", "USER_TASK", "JOB", "DECISION_EVALUATION", "AI_DECISION", "VARIABLE"} <= kinds
     assert [one["valueType"] for one in json.loads(files["facts.json"])] == ["AI_DECISION"]
+    changes = [(one["name"], one["operation"], one["elementId"]) for one in json.loads(files["variables.json"])]
+    assert ("claim", "CREATED", None) in changes
+    assert len(changes) == len(
+        [change async for change in log.records(value_types={"VARIABLE"}) if change.process_instance_key in instances]
+    )
     assert b"CLM-000999" not in files["records.jsonl"]
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
+from sqlalchemy import func, select
+
 from camunda_workers.events import EventLog, ReadModel, case_story
 from camunda_workers.events.chain.erase import erase, plan_erasure
 from camunda_workers.events.chain.verify import verify_log
 from camunda_workers.events.export.mining import mine
 from camunda_workers.events.partitions import EveryPartition
+from camunda_workers.events.projections import audit
 from tests.support.recorded import PAID, recorded
 
 LINES = recorded()
@@ -41,6 +44,9 @@ async def test_one_read_model_of_all() -> None:
         model = ReadModel(log)
         assert (await model.search_user_tasks())["page"]["totalItems"] == 12
         assert (await model.search_process_instances())["page"]["totalItems"] == 16
+        done = [record async for record in log.records(value_types={"USER_TASK"}) if record.intent in audit.OPERATIONS and record.is_event]
+        counted = select(func.count()).select_from(audit.task_operations)
+        assert await log.database.read(lambda connection: connection.scalar(counted)) == 2 * len(done) > 12
         before = await model.search_jobs(None, None, {"limit": 1000})
         await every.rebuild("jobs")
         assert await model.search_jobs(None, None, {"limit": 1000}) == before

@@ -51,6 +51,21 @@ async def test_followers_have_folded_when_it_has_caught_up(log: EventLog) -> Non
     assert (await model.search_process_instances())["page"]["totalItems"] == 8
 
 
+async def test_whoever_waits_for_a_position_does_not_wait_for_the_end_of_a_busy_source(log: EventLog) -> None:
+    lines = recorded()
+    wanted = json.loads(lines[99])["position"]
+    pump = Pump(ListSource(lines), log, batch=64)
+    assert await pump.catch_up(wanted) == 128
+    assert pump.position >= wanted
+    assert await pump.catch_up(wanted) == 0
+    everything = asyncio.create_task(pump.catch_up())
+    await asyncio.sleep(0)
+    await pump.catch_up(json.loads(lines[150])["position"])
+    assert not everything.done(), "it went on between two batches"
+    await everything
+    assert await count(log) == len(lines)
+
+
 async def test_a_source_that_is_another_engine_is_refused(log: EventLog) -> None:
     lines = recorded()
     await log.append(lines[:100])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import json
 from collections.abc import AsyncIterator
@@ -16,6 +17,7 @@ from camunda_workers.events import EventLog, ReadModel, case_story
 from camunda_workers.events.chain.notary import Notary
 from camunda_workers.events.chain.note import Signer
 from camunda_workers.events.chain.verify import verify_log
+from camunda_workers.events.facts import Fact, FactKind, Facts
 from camunda_workers.events.retention import archive, verify_archive
 from tests.support.recorded import recorded
 
@@ -125,3 +127,39 @@ async def test_what_cannot_be_written_removes_nothing(log: EventLog, tmp_path: P
     with pytest.raises(ReadModelError, match="cannot be written"):
         await archive(log, ReadModel(log), tmp_path / "file", LATER)
     assert len([record async for record in log.records()]) == size
+
+
+async def test_a_removal_that_was_broken_off_is_finished_by_the_next(
+    log: EventLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("camunda_workers.events.retention.REMOVED_AT_ONCE", 50)
+
+    def killed(done: int, _: int) -> None:
+        if done == 100:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        await archive(log, ReadModel(log), tmp_path / "old", LATER, removing=killed)
+    assert (await verify_log(log, [SIGNER.verifier])).good
+    definitions = "('PROCESS', 'FORM', 'DECISION', 'DECISION_REQUIREMENTS')"
+    count = f"SELECT count(*) FROM records WHERE seq < (SELECT archived_to FROM log_state) AND value_type NOT IN {definitions}"
+    left = await log.database.read(lambda connection: connection.exec_driver_sql(count).scalar())
+    assert isinstance(left, int)
+    assert left > 100
+    assert (await archive(log, ReadModel(log), tmp_path / "old", LATER)).path is None
+    assert await log.database.read(lambda connection: connection.exec_driver_sql(count).scalar()) == 0
+    assert (await verify_log(log, [SIGNER.verifier])).good
+
+
+async def test_others_write_while_records_are_removed(log: EventLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("camunda_workers.events.retention.REMOVED_AT_ONCE", 50)
+    added: list[asyncio.Task[int]] = []
+
+    def meanwhile(done: int, of: int) -> None:
+        if done < of:
+            added.append(asyncio.create_task(Facts(log).record(Fact(FactKind.RELEASE, {"number": len(added)}))))
+
+    done = await archive(log, ReadModel(log), tmp_path / "old", LATER, removing=meanwhile)
+    assert done.end > 100
+    assert await asyncio.gather(*added) == [1] * len(added) != []
+    assert (await verify_log(log, [SIGNER.verifier])).good

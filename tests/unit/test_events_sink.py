@@ -70,6 +70,20 @@ async def test_answers_what_an_exporter_asks_before(client: httpx.AsyncClient) -
     assert (await client.head("/")).status_code == 200
 
 
+async def test_answers_what_opensearchs_exporter_asks_of_life_cycles(client: httpx.AsyncClient) -> None:
+    """With any answer to the first question but 404, its next one is to remove the policy, for ever; seen with the one of 8.6.0."""
+    policy = "/_plugins/_ism/policies/zeebe-record-retention-policy"
+    assert (await client.get(policy)).status_code == 404
+    assert (await client.delete(policy)).json()["result"] == "deleted"
+    assert (await client.put(policy, json={"policy": {}})).json()["policy"]["policy"] == {"policy_id": "zeebe-record-retention-policy"}
+    assert (await client.post("/_plugins/_ism/remove/zeebe-record*")).json() == {
+        "updated_indices": 0,
+        "failures": False,
+        "failed_indices": [],
+    }
+    assert (await client.post("/_plugins/_ism/remove/zeebe-record*", auth=("zeebe", "wrong"))).status_code == 401
+
+
 async def test_repeated_requests_add_nothing(log: EventLog, client: httpx.AsyncClient) -> None:
     for lines in (LINES[:100], LINES[:100], LINES[50:150], LINES[100:200]):
         assert (await push(client, lines)).status_code == 200

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from camunda_workers.project import load_project
 from connectors.sandbox.agenda import Agenda
 from connectors.sandbox.chance import between, draw, pick
 from connectors.sandbox.dataset import load
@@ -163,3 +166,13 @@ async def test_the_agenda_keeps_time_and_order() -> None:
     assert await agenda.happen(MONDAY + timedelta(hours=2)) == 4
     assert seen == ["b", "later", "a", "c"]
     assert agenda.next_at() == MONDAY + timedelta(hours=9)
+
+
+def test_the_staff_is_whom_the_project_file_knows() -> None:
+    duties = load_project(Path(__file__).resolve().parents[2]).duties
+    limits = duties.limits[0].limits
+    for person in STAFF:
+        known = duties.people[person.name]
+        assert set(known.groups) == set(person.groups)
+        if APPROVERS in person.groups:
+            assert (person.limit or math.inf) == max(limits.get(group, 0) for group in person.groups)

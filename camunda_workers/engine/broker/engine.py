@@ -28,6 +28,7 @@ from camunda_workers.engine.broker.distribution import ensure_distribution, java
 from camunda_workers.engine.broker.lock import FolderLock
 from camunda_workers.engine.broker.probe import Probe
 from camunda_workers.engine.broker.process import BrokerProcess
+from camunda_workers.engine.broker.search import SearchBeside
 from camunda_workers.engine.embedded.jars import Progress
 from camunda_workers.errors import ConfigurationError, EngineUnavailable, SetupError
 from camunda_workers.settings import Settings
@@ -50,6 +51,8 @@ class BrokerEngine:
         controlled_clock: whether its time can be moved forward with ``clock.advance``.
         version: of the broker; otherwise as the settings say.
         heap_mb: Java's largest heap. The process takes about half a gigabyte more at most.
+        search: whether the REST API at ``rest_address`` answers searches as well: the broker's exporter fills an event log in the folder,
+            our read model answers, and everything else goes to the broker's own REST API at ``broker_rest_address``.
         properties: more of the broker's configuration, in Spring's names (an exporter, for instance); goes before what is set here.
         settings: where the distribution is kept and which version is wanted.
         progress: told about the fetch, should one be needed; by default lines on stderr.
@@ -67,6 +70,7 @@ class BrokerEngine:
         controlled_clock: bool = False,
         version: str | None = None,
         heap_mb: int = HEAP_MB,
+        search: bool = False,
         properties: Properties | None = None,
         settings: Settings | None = None,
         progress: Progress | None = None,
@@ -80,6 +84,7 @@ class BrokerEngine:
         self._controlled_clock = controlled_clock
         self._heap_mb = heap_mb
         self._properties = properties or {}
+        self._search = SearchBeside(self.data) if search else None
         self._progress = progress
         self._start_timeout = start_timeout
         self._stop_timeout = stop_timeout
@@ -89,6 +94,7 @@ class BrokerEngine:
         self._clock: BrokerClock | None = None
         self.grpc_address = ""
         self.rest_address = ""
+        self.broker_rest_address = ""
         self.management_address = ""
 
     async def start(self) -> Self:
@@ -105,9 +111,12 @@ class BrokerEngine:
         distribution = await asyncio.to_thread(ensure_distribution, self.version, self._settings.cache_dir, self._progress)
         try:
             await self._take_folder()
-            await self._start_on_free_ports(distribution)
+            more: Properties = {} if self._search is None else await self._search.open(self._wanted_ports[1])
+            await self._start_on_free_ports(distribution, more)
             assert self._clock is not None
             await self._clock.resume()
+            if self._search is not None:
+                self.rest_address = await self._search.serve(self.broker_rest_address, self.healthy)
         except BaseException as error:
             await self.kill()
             if isinstance(error, OSError):
@@ -122,7 +131,7 @@ class BrokerEngine:
             if process is not None:
                 await asyncio.shield(process.stop())
         finally:
-            self._lock.release()
+            await self._let_go()
 
     async def kill(self) -> None:
         """End the broker at once, as a power cut would; what it acknowledged is on disk."""
@@ -130,6 +139,14 @@ class BrokerEngine:
         try:
             if process is not None:
                 await asyncio.shield(process.kill())
+        finally:
+            await self._let_go()
+
+    async def _let_go(self) -> None:
+        # After the broker, which hands over what it has left when it ends in order.
+        try:
+            if self._search is not None:
+                await self._search.close()
         finally:
             self._lock.release()
 
@@ -193,10 +210,12 @@ class BrokerEngine:
                 )
             await asyncio.sleep(0.1)
 
-    async def _start_on_free_ports(self, distribution: Path) -> None:
+    async def _start_on_free_ports(self, distribution: Path, more: Properties) -> None:
         for attempt in range(1, PORT_ATTEMPTS + 1):
             try:
-                await self._start_once(distribution, choose_ports(*self._wanted_ports))
+                grpc, rest, management = self._wanted_ports
+                ports = choose_ports(grpc, 0 if self._search is not None else rest, management)
+                await self._start_once(distribution, ports, {**more, **self._properties})
             except Exception:
                 # Between being found free and being used, a port can be taken by somebody else.
                 taken = any(word in self._diary.text() for word in _TAKEN)
@@ -205,12 +224,12 @@ class BrokerEngine:
             else:
                 return
 
-    async def _start_once(self, distribution: Path, ports: Ports) -> None:
+    async def _start_once(self, distribution: Path, ports: Ports, more: Properties) -> None:
         self.grpc_address = f"{LOOPBACK}:{ports.grpc}"
-        self.rest_address = f"http://{LOOPBACK}:{ports.rest}"
+        self.rest_address = self.broker_rest_address = f"http://{LOOPBACK}:{ports.rest}"
         self.management_address = f"http://{LOOPBACK}:{ports.management}"
         self._clock = BrokerClock(self.management_address, self.data, controlled=self._controlled_clock)
-        content = properties(ports, self.data, controlled_clock=self._controlled_clock, more=self._properties)
+        content = properties(ports, self.data, controlled_clock=self._controlled_clock, more=more)
         configuration = write_configuration(self.data, content)
         self._diary.open()
         self._process = await BrokerProcess.start(
@@ -225,7 +244,7 @@ class BrokerEngine:
 
     async def _until_ready(self, process: BrokerProcess) -> None:
         problem = "it did not answer"
-        doors = f"{self.rest_address}/v2/topology", f"{self.management_address}/actuator/health"
+        doors = f"{self.broker_rest_address}/v2/topology", f"{self.management_address}/actuator/health"
         async with Probe(self.grpc_address, *doors) as probe:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._start_timeout.total_seconds()):

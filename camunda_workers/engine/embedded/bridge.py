@@ -13,7 +13,7 @@ from typing import Any
 
 from camunda_workers.engine.embedded.commands import Answer, Command
 from camunda_workers.engine.embedded.documents import pack, unpack
-from camunda_workers.engine.embedded.java import java_class, jpype, to_java_buffer, zeebe
+from camunda_workers.engine.embedded.java import java_class, jpype, zeebe
 from camunda_workers.engine.embedded.outbox import ANSWER, Outbox
 from camunda_workers.errors import (
     AlreadyExists,
@@ -39,14 +39,18 @@ _REJECTIONS: dict[str, type[EngineError]] = {
     "FORBIDDEN": PermissionDenied,
 }
 
-_STREAM = 1
-"""The request stream all commands of a bridge share; the request id alone tells answers apart."""
+
+_UNEXPLAINED = {
+    "EXCEEDED_BATCH_RECORD_SIZE": "what it brings about is larger than a batch of the engine's log may be (4 MB): send less at once"
+}
 
 
 def rejection(command_intent: str, kind: str, reason: str) -> EngineError:
     """Return the error for a rejected command, worded as Camunda's gateway words it."""
     error = _REJECTIONS.get(kind, EngineFailure)
-    return error(f"Command '{command_intent}' rejected with code '{kind}': {reason}")
+    # The engine gives no reason for the one refusal that it makes after it has tried.
+    why = reason or _UNEXPLAINED.get(kind, "the engine gives no reason")
+    return error(f"Command '{command_intent}' rejected with code '{kind}': {why}")
 
 
 _ANSWER = struct.Struct(">qqB")
@@ -75,15 +79,16 @@ class Bridge:
         self._waiting: dict[int, tuple[str, asyncio.Future[Answer]]] = {}
         self._ids = itertools.count(1)
         self._writer: Any = None
+        self._bytes: Any = jpype.JArray(jpype.JByte)
         self._closed: EngineError | None = None
         self._refusal: EngineError | None = None
         self._types: dict[tuple[str, str], tuple[Any, Any, Any]] = {}
         self.response_writer: Any = java_class("camunda_workers.Answers")(outbox.java)
         outbox.on(ANSWER, self._answered)
 
-    def attach(self, log_writer: Any) -> None:
-        """Give the bridge the log's writer; commands can be executed from now on."""
-        self._writer = log_writer
+    def attach(self, writer: Any) -> None:
+        """Give the bridge what writes to the log (``java_side/…/Commands.java``); commands can be executed from now on."""
+        self._writer = writer
 
     async def execute(self, command: Command) -> Answer:
         """Write the command and wait for the engine's answer.
@@ -137,21 +142,21 @@ class Bridge:
             packed = pack(dict(command.value))
         except (ValueError, OverflowError, TypeError) as error:
             raise InvalidArgument(f"Command '{command.intent}' cannot be written: {error}") from error
-        metadata = zeebe("protocol.impl.record.RecordMetadata")().recordType(zeebe("protocol.record.RecordType").COMMAND)
-        metadata.valueType(value_type).intent(intent)
-        if request is not None:
-            metadata.requestStreamId(_STREAM).requestId(request)
-        if command.operation_reference is not None:
-            metadata.operationReference(jpype.JLong(command.operation_reference))
         try:
-            record.wrap(to_java_buffer(packed))
-            entry_of = zeebe("logstreams.log.LogAppendEntry").of
-            entry = entry_of(metadata, record) if command.key is None else entry_of(jpype.JLong(command.key), metadata, record)
-            written = self._writer.tryWrite(zeebe("logstreams.log.WriteContext").internal(), entry)
-        except jpype.JException as error:
+            failure = self._writer.write(
+                value_type,
+                intent,
+                record,
+                self._bytes(packed),
+                command.key is not None,
+                command.key or 0,
+                request or 0,
+                command.operation_reference is not None,
+                command.operation_reference or 0,
+            )
+        except (jpype.JException, OverflowError, TypeError) as error:
             raise InvalidArgument(f"Command '{command.intent}' cannot be written: {error}") from error
-        if written.isLeft():
-            failure = str(written.getLeft())
+        if failure is not None:
             if failure == "CLOSED":
                 raise EngineUnavailable("the engine is stopping")
             if failure == "INVALID_ARGUMENT":

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import atexit
 import functools
+import importlib
 import weakref
+from contextlib import suppress
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from camunda_workers.engine.embedded.auth.door import Door
 from camunda_workers.engine.embedded.follow import LogFollower
 from camunda_workers.errors import ConfigurationError, EngineUnavailable
 from camunda_workers.settings import Settings
@@ -36,16 +39,19 @@ class EmbeddedEngine:
     """One engine: an async context manager that starts it, serves it and stops it.
 
     The first one in a process starts the Java virtual machine (about a second with the class-data archive that ``camunda-workers
-    setup`` builds); each further one takes some 40 ms. Any number can run side by side. The gateway listens on loopback only.
+    setup`` builds); each further one takes some 40 ms. Any number can run side by side.
 
     Args:
         data: a folder in which everything is kept: the engine goes on from there after a stop or a kill. None keeps nothing.
-        state: without ``data``: ``memory`` (fastest start, for tests) or ``rocksdb`` (stays fast with thousands of open instances).
+        state: without ``data``: ``memory`` (fastest start, for tests) or ``rocksdb`` (stays fast with thousands of open instances). The first
+            engine of a process decides whether Java optimises what runs often: it does unless that one is a short-lived ``memory`` one.
         grpc_port: port of the gRPC gateway; 0 takes a free one.
         rest_port: port of the REST API; 0 takes a free one, None serves no REST.
+        door: where the gateway listens and whom it lets in; loopback and everybody by default.
         log: an event log that follows the engine while it runs; without one, searches are answered from a log in ``data``, or in memory.
+            Checkpoints of a log on disk are signed meanwhile, unless ``CAMUNDA_WORKERS_SIGN_LOG`` says no.
         snapshot_interval: seconds between snapshots of a durable engine; a restart replays at most this much.
-        settings: where the engine's files are and how the virtual machine starts.
+        settings: where the engine's files are, how the virtual machine starts, how the log is signed.
     """
 
     def __init__(
@@ -55,6 +61,7 @@ class EmbeddedEngine:
         state: State = "memory",
         grpc_port: int = 0,
         rest_port: int | None = None,
+        door: Door | None = None,
         log: EventLog | None = None,
         snapshot_interval: float = 300.0,
         settings: Settings | None = None,
@@ -66,6 +73,8 @@ class EmbeddedEngine:
         self._snapshot_interval = snapshot_interval
         self._keeper: Keeper | None = None
         self._ports = (grpc_port, rest_port)
+        self._door = door or Door()
+        self._door.check()
         self._settings = settings or Settings()
         self._wired: Wired | None = None
         self._outbox: Outbox | None = None
@@ -74,7 +83,7 @@ class EmbeddedEngine:
         self._records: LogRecords | None = None
         self._time: VirtualTime | None = None
         self._servers: list[Any] = []
-        self._follower: LogFollower = LogFollower(log, data)
+        self._follower: LogFollower = LogFollower(log, data, self._settings)
         self.grpc_address = ""
         self.rest_address = ""
 
@@ -90,7 +99,7 @@ class EmbeddedEngine:
             raise ConfigurationError("this engine is already running")
         from camunda_workers.engine.embedded.jvm import start_jvm
 
-        start_jvm(self._settings)
+        start_jvm(self._settings, lasting=self._data is not None or self._state == "rocksdb")
         _stop_all_at_exit()
         from camunda_workers.engine.embedded import commands
         from camunda_workers.engine.embedded.bridge import Bridge
@@ -100,19 +109,26 @@ class EmbeddedEngine:
         from camunda_workers.engine.embedded.wiring import wire
 
         loop = asyncio.get_running_loop()
-        home = await in_java_thread(self._open_home, loop)
+        opening = asyncio.ensure_future(in_java_thread(self._open_home, loop))
+        # Java opens the state and starts the engine on its own thread while Python reads modules: a quarter of a cold start.
+        await asyncio.sleep(0)
+        self._follower.import_early()
+        home = await opening
         outbox = self._outbox = Outbox(loop)
         bridge = self._bridge = Bridge(loop, outbox)
         dispatch = self._dispatch = JobDispatch(loop, outbox, lambda key: bridge.send(commands.yield_job(key)))
         wiring = asyncio.ensure_future(in_java_thread(wire, home, response_writer=bridge.response_writer, job_streamer=dispatch.streamer))
-        # Java starts the engine on its own thread while Python reads the gateway's modules: a quarter of a cold start.
         await asyncio.sleep(0)
         from camunda_workers.engine.embedded.grpc_gateway.server import start_gateway
         from camunda_workers.engine.embedded.records import LogRecords
 
+        if self._ports[1] is not None:
+            with suppress(ImportError):  # start_rest says what is missing
+                importlib.import_module("camunda_workers.engine.embedded.rest.app")
         try:
             self._wired, writer = await wiring
         except BaseException:
+            outbox.close()
             await in_java_thread(home.close)
             raise
         _open.add(self)
@@ -120,16 +136,16 @@ class EmbeddedEngine:
             bridge.attach(writer)
             self._records = LogRecords(self._wired.log, loop)
             self._time = await self._open_time(home, bridge, dispatch)
-            server, port = await start_gateway(bridge, dispatch, self._ports[0])
+            server, port = await start_gateway(bridge, dispatch, self._ports[0], self._door)
             self._servers.append(server)
             await self._follower.start(self._records)
-            self.grpc_address = f"127.0.0.1:{port}"
+            self.grpc_address = self._door.grpc_address(port)
             if self._ports[1] is not None:
                 from camunda_workers.engine.embedded.rest.server import start_rest
 
-                rest, port = await start_rest(self, self._ports[1])
+                rest, port = await start_rest(self, self._ports[1], self._door)
                 self._servers.append(rest)
-                self.rest_address = f"http://127.0.0.1:{port}"
+                self.rest_address = self._door.rest_address(port)
         except BaseException:
             await self.stop()
             raise
@@ -177,6 +193,8 @@ class EmbeddedEngine:
         for server in reversed(self._servers):
             await server.stop(None)
         self._servers.clear()
+        if self._door.guard is not None:
+            await self._door.guard.close()
         await self._follower.stop()
         if self._keeper is not None:
             await self._keeper.stop()

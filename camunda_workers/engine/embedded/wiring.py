@@ -65,7 +65,7 @@ def wire(home: Home, *, response_writer: Any, job_streamer: Any) -> tuple[Wired,
         job_streamer: a ``JobStreamer``.
 
     Returns:
-        The running parts, and the writer of its log.
+        The running parts, and what writes commands to its log.
     """
     _quieten()
     clock = zeebe("scheduler.clock.ControlledActorClock")()
@@ -86,7 +86,7 @@ def _wire(home: Home, clock: Any, scheduler: Any, response_writer: Any, job_stre
     meters = java_class("io.micrometer.core.instrument.simple.SimpleMeterRegistry")()
     log_builder = zeebe("logstreams.log.LogStream").builder().withPartitionId(PARTITION).withClock(clock).withMeterRegistry(meters)
     log = log_builder.withLogStorage(home.log_storage).build()
-    writer = log.newLogStreamWriter()
+    commands = java_class("camunda_workers.Commands")(log.newLogStreamWriter())
     loopback = java_class("camunda_workers.Loopback")(log.newLogStreamWriter())
     security = java_class("io.camunda.security.configuration.SecurityConfiguration")()
     security.getAuthorizations().setEnabled(False)
@@ -108,4 +108,4 @@ def _wire(home: Home, clock: Any, scheduler: Any, response_writer: Any, job_stre
         .build()
     )
     processor.openAsync(False).join()
-    return Wired(clock, log, processor, scheduler, home), writer
+    return Wired(clock, log, processor, scheduler, home), commands

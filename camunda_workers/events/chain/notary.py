@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import logging
 import os
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection, select
 
 from camunda_workers.clock import Clock, SystemClock
-from camunda_workers.errors import ReadModelError
+from camunda_workers.errors import CamundaWorkersError, ReadModelError
 from camunda_workers.events.bulk import upsert
 from camunda_workers.events.chain.checkpoint import Checkpoint, open_checkpoint
 from camunda_workers.events.chain.merkle import inclusion_proof, tree_root
@@ -19,7 +25,10 @@ from camunda_workers.events.schema import checkpoints, records
 from camunda_workers.events.writing import read_heads, read_size
 
 if TYPE_CHECKING:
+    from camunda_workers.events.chain.anchor import Anchor
     from camunda_workers.events.log import EventLog
+
+_logger = logging.getLogger(__name__)
 
 EVERY: Final = 10_000
 """Records between two checkpoints, at most."""
@@ -77,10 +86,21 @@ class Notary:
         signer: with which key.
         every: sign when so many records have come.
         seconds: sign when so much time has passed and anything has come.
+        anchor: has what was signed stamped by an authority of others, in `running` and `stamp` only: nobody else waits for it.
     """
 
-    def __init__(self, log: EventLog, signer: Signer, *, every: int = EVERY, seconds: float = SECONDS, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        log: EventLog,
+        signer: Signer,
+        *,
+        every: int = EVERY,
+        seconds: float = SECONDS,
+        clock: Clock | None = None,
+        anchor: Anchor | None = None,
+    ) -> None:
         self._log = log
+        self._anchor = anchor
         self._signer = signer
         self._every = every
         self._seconds = seconds
@@ -100,7 +120,8 @@ class Notary:
             self._at = self._clock.now().timestamp()
         size = await self._log.size()
         new = size - self._size
-        if new < self._every and (new == 0 or self._clock.now().timestamp() - self._at < self._seconds):
+        # A clock that was set back must not keep the log unsigned until it is that late again.
+        if new < self._every and (new == 0 or 0 <= self._clock.now().timestamp() - self._at < self._seconds):
             return 0
         await self.sign()
         return new
@@ -112,19 +133,47 @@ class Notary:
             The checkpoint, as a signed note. One of the same size is not signed again.
         """
         now = self._clock.now()
-        note = await self._log.database.write(lambda connection: self._sign(connection, now))
+        # Whoever gets a checkpoint may keep it: after a power cut the log must not end before it, or have other salts in the same place.
+        note = await self._log.database.write(lambda connection: self._sign(connection, now), durable=True)
         self._at = now.timestamp()
         return note
 
-    def _sign(self, connection: Connection, now: object) -> str:
-        from datetime import datetime
+    async def stamp(self) -> None:
+        """Have the latest checkpoint stamped, where there is an authority to ask, it is due, and it answers; says why not in the log of this process."""
+        if self._anchor is not None:
+            await self._anchor.catch_up()
 
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """Sign what is new every so many seconds meanwhile, and once more at the end; a log that cannot be written is tried again."""
+        running = asyncio.create_task(self._run(), name="camunda-workers-notary")
+        try:
+            yield
+        finally:
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+            await self._sign_new()
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(self._seconds)
+            await self._sign_new()
+            await self.stamp()
+
+    async def _sign_new(self) -> None:
+        try:
+            if await self._log.size() > await self._log.database.read(_signed_to):
+                await self.sign()
+        except CamundaWorkersError as error:
+            _logger.warning("the log was not signed, it is tried again: %s", error)
+
+    def _sign(self, connection: Connection, now: datetime) -> str:
         size = read_size(connection, locked=True)
         self._size = size
         known = connection.scalar(select(checkpoints.c.note).where(checkpoints.c.size == size))
         if known is not None:
             return known
-        assert isinstance(now, datetime)
         root = tree_root(size, stored_tree(connection))
         note = Checkpoint(self._signer.verifier.name, size, root, read_heads(connection), now).sign(self._signer)
         upsert(connection, checkpoints, [{"size": size, "note": note}])

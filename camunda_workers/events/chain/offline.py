@@ -1,11 +1,12 @@
 """Checks an export of an event log, or the evidence of one case. Needs this file, the export and the public key; nothing else.
 
-    python verify.py EXPORT.zip PUBLIC_KEY
+    python verify.py EXPORT.zip PUBLIC_KEY [TSA_CERTIFICATES.pem]
 
 EXPORT.zip has ``checkpoint.txt`` (a signed note: C2SP tlog-checkpoint), ``records.jsonl`` and, for a case, ``bundle.txt`` (a signed note with
 the SHA-256 of every other file). PUBLIC_KEY is the key's text, or a file with it. Exit code 0: everything is as it was signed; 1: it is not.
 
-This file is copied into every export, so it uses Python's standard library only, Ed25519 (RFC 8032) included.
+With ``checkpoint.tsr`` in it, a time-stamping authority (RFC 3161) saw the checkpoint. Who signed that is checked with ``openssl ts -verify``
+when the authority's certificates are named. This file is copied into every export: the rest needs Python's standard library only.
 """
 
 from __future__ import annotations
@@ -14,9 +15,13 @@ import base64
 import hashlib
 import json
 import re
+import shutil
+import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +149,59 @@ def is_included(number: int, size: int, leaf: bytes, proof: list[bytes], root: b
     return last == 0 and found == root
 
 
+# --- time stamps -------------------------------------------------------------------------------------------------------------------
+
+
+def parts_of(data: bytes) -> list[bytes]:
+    """What an ASN.1 value in DER consists of, without the tags."""
+    found: list[bytes] = []
+    at = 0
+    while at < len(data):
+        length, at = data[at + 1], at + 2
+        if length & 0x80:
+            size = length & 0x7F
+            length, at = int.from_bytes(data[at : at + size], "big"), at + size
+        if at + length > len(data):
+            raise Wrong("the time stamp is cut off")
+        found.append(data[at : at + length])
+        at += length
+    return found
+
+
+def time_stamped(response: bytes, note: bytes) -> datetime:
+    """When an authority saw the note, as its answer (RFC 3161, section 2.4.2) says; its signature is another matter."""
+    try:
+        _status, token = parts_of(parts_of(response)[0])
+        signed = parts_of(parts_of(parts_of(token)[1])[0])
+        info = parts_of(parts_of(parts_of(parts_of(signed[2])[1])[0])[0])
+        algorithm, imprint = parts_of(info[2])
+        moment = datetime.strptime(info[4].decode()[:14], "%Y%m%d%H%M%S").replace(tzinfo=timezone.utc)  # noqa: UP017 (older Pythons)
+    except (IndexError, ValueError) as error:
+        raise Wrong(f"checkpoint.tsr is not a time stamp: {error}") from error
+    if parts_of(algorithm)[0].hex() != "608648016503040201" or imprint != sha256(note):
+        raise Wrong("checkpoint.tsr is the time stamp of something else than checkpoint.txt")
+    return moment
+
+
+def check_stamp(response: bytes, note: bytes, certificates: str | None) -> str:
+    """Check the authority's answer, with its certificates if they are given."""
+    moment = time_stamped(response, note)
+    said = f"a time-stamping authority saw the checkpoint on {moment:%Y-%m-%d at %H:%M:%S} UTC"
+    if certificates is None:
+        return f"{said}; who signed that was not checked: name its certificates (PEM) as a third argument"
+    if (openssl := shutil.which("openssl")) is None:
+        raise Wrong("openssl is not on this machine, and without it nobody can say here who signed the time stamp")
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "note").write_bytes(note)
+        Path(folder, "stamp").write_bytes(response)
+        at = str(int(moment.timestamp()))
+        command = [openssl, "ts", "-verify", "-data", f"{folder}/note", "-in", f"{folder}/stamp", "-CAfile", certificates, "-attime", at]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode or "Verification: OK" not in done.stdout:
+        raise Wrong(f"the time stamp is not signed by an authority that these certificates stand for: {done.stderr.strip()[-300:]}")
+    return f"{said}, signed by one that {Path(certificates).name} stands for"
+
+
 # --- exports -----------------------------------------------------------------------------------------------------------------------
 
 
@@ -170,7 +228,7 @@ def check_record(row: dict[str, Any]) -> tuple[bytes, int, int]:
     return sha256(b"\x00" + entry.encode()), len(contents), len(marks) - len(contents)
 
 
-def check(path: str, public_key: str) -> list[str]:
+def check(path: str, public_key: str, certificates: str | None = None) -> list[str]:
     """Check an export; what was found, in words.
 
     Raises:
@@ -183,9 +241,12 @@ def check(path: str, public_key: str) -> list[str]:
             raise Wrong("two files of the export have the same name")
         if "bundle.txt" in names:
             told.append(check_files(bundle, names, public_key))
-        text = open_note(bundle.read("checkpoint.txt").decode(), public_key).split("\n")
+        note = bundle.read("checkpoint.txt")
+        text = open_note(note.decode(), public_key).split("\n")
         size, root = int(text[1]), base64.b64decode(text[2])
         told.append(f"checkpoint of {text[0]}: {size} records, signature good")
+        if "checkpoint.tsr" in names:
+            told.append(check_stamp(bundle.read("checkpoint.tsr"), note, certificates))
         leaves: list[bytes] = []
         count = contents = gone = 0
         for row in lines_of(bundle):
@@ -219,12 +280,12 @@ def check_files(bundle: zipfile.ZipFile, names: list[str], public_key: str) -> s
 
 
 def main(arguments: list[str]) -> int:
-    if len(arguments) != 2:
+    if len(arguments) not in (2, 3):
         print(__doc__, file=sys.stderr)
         return 2
     key = Path(arguments[1])
     try:
-        for line in check(arguments[0], key.read_text() if "+" not in arguments[1] or key.is_file() else arguments[1]):
+        for line in check(arguments[0], key.read_text() if "+" not in arguments[1] or key.is_file() else arguments[1], *arguments[2:]):
             print(f"good: {line}")
     except Wrong as error:
         print(f"WRONG: {error}")

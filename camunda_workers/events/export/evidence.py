@@ -75,6 +75,24 @@ class Evidence:
         """Our own facts: decisions of AI tasks, approvals and so on."""
         return [record for record in self.records if record.partition == FACTS_PARTITION]
 
+    @property
+    def variables(self) -> list[dict[str, Any]]:
+        """Every value that each variable has had, as plain JSON values."""
+        started = (record for record in self.records if record.value_type == "PROCESS_INSTANCE" and record.intent == "ELEMENT_ACTIVATING")
+        element_of = {record.key: record.element_id for record in started if record.value.get("bpmnElementType") != "PROCESS"}
+        return [
+            {
+                "name": record.value.get("name"),
+                "time": record.time.isoformat(),
+                "operation": record.intent,
+                "value": _parsed(record.value.get("value")),
+                "elementId": element_of.get(int(record.value.get("scopeKey") or -1)),
+                "position": record.position,
+            }
+            for record in self.records
+            if record.value_type == "VARIABLE" and record.is_event and record.intent in {"CREATED", "UPDATED"}
+        ]
+
 
 async def gather(log: EventLog, business_id: str, instances: Sequence[int]) -> Evidence:
     """Find everything of a case.

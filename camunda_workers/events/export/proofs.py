@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from camunda_workers.events.log import EventLog
 
 PAGE: Final = 2000
+STAMP: Final = "checkpoint.tsr"
+"""What a time-stamping authority answered to ``checkpoint.txt``."""
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 
 
@@ -56,7 +58,15 @@ def lines_between(connection: Connection, begin: int, end: int, proofs: Mapping[
     return [record_line(row, apart.get(row.seq, ()), proofs.get(row.seq) if proofs is not None else None) for row in rows]
 
 
-async def export_log(log: EventLog, path: Path, note: str, size: int, progress: Callable[[int, int], None] | None = None) -> None:
+async def export_log(
+    log: EventLog,
+    path: Path,
+    note: str,
+    size: int,
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    stamp: bytes | None = None,
+) -> None:
     """Write the whole log, as it was at a checkpoint, into a zip with its verifier.
 
     Args:
@@ -65,6 +75,7 @@ async def export_log(log: EventLog, path: Path, note: str, size: int, progress: 
         note: the signed checkpoint.
         size: the checkpoint's size.
         progress: told how many of how many records were written.
+        stamp: what a time-stamping authority answered to the checkpoint.
 
     Raises:
         ReadModelError: a part of the log was archived, so that the whole of it is not here.
@@ -77,6 +88,8 @@ async def export_log(log: EventLog, path: Path, note: str, size: int, progress: 
     with zipfile.ZipFile(part, "w") as bundle:
         bundle.writestr(zip_entry("checkpoint.txt"), note)
         bundle.writestr(zip_entry("verify.py"), verifier_source())
+        if stamp is not None:
+            bundle.writestr(zip_entry(STAMP), stamp)
         with bundle.open(zip_entry("records.jsonl"), "w", force_zip64=True) as file:
             for begin, end in _pages(size):
                 lines = await log.database.read(lambda connection, begin=begin, end=end: lines_between(connection, begin, end))

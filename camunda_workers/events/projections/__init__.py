@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from camunda_workers.events.projections import audit, definitions, flows, instances, messages, user_tasks, work
+from camunda_workers.events.projections import audit, definitions, flows, instances, messages, timeline, user_tasks, variable_history, work
 from camunda_workers.events.projections.base import Change, Patch, Projection, Put
 
 PROJECTIONS: Final[tuple[Projection, ...]] = (
@@ -20,4 +20,7 @@ PROJECTIONS: Final[tuple[Projection, ...]] = (
     audit.PROJECTION,
 )
 
-__all__ = ["PROJECTIONS", "Change", "Patch", "Projection", "Put"]
+HISTORIES: Final[tuple[Projection, ...]] = (variable_history.PROJECTION, timeline.PROJECTION)
+"""What was. No search of Camunda's asks for it, so an engine's read model does without; whoever asks has it folded."""
+
+__all__ = ["HISTORIES", "PROJECTIONS", "Change", "Patch", "Projection", "Put"]

@@ -29,7 +29,7 @@ task_operations = Table(
 )
 Index("user_task_operations_by_task", task_operations.c.user_task_key)
 
-_OPERATIONS: Final = {
+OPERATIONS: Final = {
     "CREATED": ("CREATE", "SUCCESS"),
     "ASSIGNED": ("ASSIGN", "SUCCESS"),
     "UPDATED": ("UPDATE", "SUCCESS"),
@@ -43,7 +43,7 @@ _OPERATIONS: Final = {
 
 
 def _fold(record: Record) -> Iterable[Change]:
-    done = _OPERATIONS.get(record.intent)
+    done = OPERATIONS.get(record.intent)
     if done is None:
         return
     operation, result = done
@@ -63,7 +63,8 @@ def _fold(record: Record) -> Iterable[Change]:
         "tenant_id": value.get("tenantId"),
         "done_at": record.timestamp,
     }
-    yield Put(task_operations, record.position, row)
+    # Partitions count their positions each for itself, as they do keys: the number of the partition is in the upper bits.
+    yield Put(task_operations, record.position + ((record.partition - 1) << 51), row)
 
 
-PROJECTION: Final = Projection("user-task-operations", 1, (task_operations,), {"USER_TASK": _fold})
+PROJECTION: Final = Projection("user-task-operations", 2, (task_operations,), {"USER_TASK": _fold})

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Index, Integer, Table
+from sqlalchemy import BigInteger, Index, Integer, Table, and_, literal_column
 
 from camunda_workers.events.dates import millis_or_none
 from camunda_workers.events.projections.base import (
@@ -35,6 +36,8 @@ user_tasks = Table(
     column("state"),
     column("assignee"),
     column("candidate_groups"),
+    # The candidate groups as one short text: what tasks for the same groups have in common.
+    column("queue"),
     column("candidate_users"),
     column("due_at", BigInteger),
     column("follow_up_at", BigInteger),
@@ -46,10 +49,37 @@ user_tasks = Table(
     column("completed_by"),
     column("tenant_id"),
     column("created_at", BigInteger),
+    column("assigned_at", BigInteger),
     column("ended_at", BigInteger),
 )
-Index("user_tasks_by_process_instance", user_tasks.c.process_instance_key)
-Index("user_tasks_by_state", user_tasks.c.state, user_tasks.c.assignee)
+_c = user_tasks.c
+Index("user_tasks_by_process_instance", _c.process_instance_key)
+Index("user_tasks_by_state", _c.state, _c.assignee)
+# People's lists: whatever they are sorted by and counted over is in the index, and only open tasks are in it, however many are done.
+_open: Final = _c.ended_at.is_(None)
+Index(
+    "user_tasks_open",
+    *(_c.assignee, _c.queue, _c.due_at, _c.state, _c.priority, _c.created_at),
+    *(_c.element_id, _c.bpmn_process_id, _c.tenant_id, _c.key),
+    sqlite_where=_open,
+    postgresql_where=_open,
+)
+Index(
+    "user_tasks_open_by_due",
+    *(_c.due_at, _c.state, _c.priority, _c.created_at, _c.element_id, _c.bpmn_process_id, _c.tenant_id, _c.key),
+    sqlite_where=_open,
+    postgresql_where=_open,
+)
+Index("user_tasks_open_by_creation", _c.created_at, _c.state, _c.tenant_id, _c.key, sqlite_where=_open, postgresql_where=_open)
+Index(
+    "user_tasks_for_users",
+    _c.candidate_users,
+    sqlite_where=and_(_c.ended_at.is_(None), _c.candidate_users != literal_column("'[]'")),
+    postgresql_where=and_(_c.ended_at.is_(None), _c.candidate_users != literal_column("'[]'")),
+)
+# How long tasks took lately, by element.
+_done = and_(_c.state == literal_column("'COMPLETED'"), _c.assigned_at.is_not(None))
+Index("user_tasks_done", _c.bpmn_process_id, _c.element_id, _c.ended_at, sqlite_where=_done, postgresql_where=_done)
 
 # What a task is while its listeners decide. Nothing else of such a record counts: the listeners may still deny or correct it.
 _PASSING: Final = {
@@ -59,6 +89,9 @@ _PASSING: Final = {
     "COMPLETING": "COMPLETING",
     "CANCELING": "CANCELING",
 }
+LONGEST_QUEUE: Final = 400
+"""Characters; an index of PostgreSQL takes no longer texts for granted. Longer ones are a hash, with a # in front."""
+
 _DENIED: Final = {"ASSIGNMENT_DENIED", "UPDATE_DENIED", "COMPLETION_DENIED"}
 _SETTLED: Final = {"CREATING": "CREATING", "CREATED": "CREATED", "ASSIGNED": "CREATED", "UPDATED": "CREATED", "MIGRATED": "CREATED"}
 _ENDED: Final = {"COMPLETED": "COMPLETED", "CANCELED": "CANCELED"}
@@ -77,7 +110,8 @@ def _fold(record: Record) -> Iterable[Change]:
     elif intent in _DENIED:
         yield Patch(user_tasks, record.key, {"state": "CREATED"})
     elif (settled := _SETTLED.get(intent)) is not None:
-        yield Put(user_tasks, record.key, _described(record) | {"state": settled})
+        given = {"assigned_at": record.timestamp} if intent == "ASSIGNED" else {}
+        yield Put(user_tasks, record.key, _described(record) | {"state": settled} | given)
     elif (ended := _ENDED.get(intent)) is not None:
         by = (actor_of(record) or text_or_none(record.value.get("assignee"))) if ended == "COMPLETED" else None
         yield Put(user_tasks, record.key, _described(record) | {"state": ended, "ended_at": record.timestamp, "completed_by": by})
@@ -93,7 +127,8 @@ def _described(record: Record) -> dict[str, Any]:
         "element_id": value.get("elementId"),
         "element_instance_key": value.get("elementInstanceKey"),
         "assignee": text_or_none(value.get("assignee")),
-        "candidate_groups": json.dumps(value.get("candidateGroupsList") or []),
+        "candidate_groups": (groups := json.dumps(value.get("candidateGroupsList") or [])),
+        "queue": groups if len(groups) <= LONGEST_QUEUE else f"#{hashlib.sha256(groups.encode()).hexdigest()}",
         "candidate_users": json.dumps(value.get("candidateUsersList") or []),
         "due_at": millis_or_none(value.get("dueDate")),
         "follow_up_at": millis_or_none(value.get("followUpDate")),
@@ -107,4 +142,4 @@ def _described(record: Record) -> dict[str, Any]:
     }
 
 
-PROJECTION: Final = Projection("user-tasks", 1, (user_tasks,), {"USER_TASK": _fold})
+PROJECTION: Final = Projection("user-tasks", 2, (user_tasks,), {"USER_TASK": _fold})

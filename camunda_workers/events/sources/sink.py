@@ -125,6 +125,7 @@ class ExporterSink:
             routes=[
                 Route("/_bulk", self._bulk, methods=["POST", "PUT"]),
                 Route("/_status", self._status, methods=["GET"]),
+                Route("/_plugins/_ism/{path:path}", self._life_cycles, methods=["GET", "PUT", "POST", "DELETE"]),
                 Route("/{path:path}", self._rest, methods=["GET", "HEAD", "PUT", "POST"]),
             ]
         )
@@ -182,6 +183,25 @@ class ExporterSink:
             await self._body(request)
             return _json('{"acknowledged":true}')
         return _json(json.dumps(_VERSION))
+
+    async def _life_cycles(self, request: Request) -> Response:
+        """What OpenSearch's exporter wants of the plugin that manages how long indices live: there are none here, so there is nothing to manage.
+
+        It takes any answer for a policy that is there, and goes no further before it has removed it.
+        """
+        import json
+
+        if (refused := self._refused(request)) is not None:
+            return refused
+        await self._body(request)
+        if request.method == "GET":
+            return _error(404, "no life cycles are managed here")
+        if request.method == "DELETE":
+            return _json('{"result":"deleted"}')
+        if request.method == "PUT":
+            policy = {"policy_id": request.url.path.rpartition("/")[2]}
+            return _json(json.dumps({"policy": {"policy": policy}}), 201)
+        return _json('{"updated_indices":0,"failures":false,"failed_indices":[]}')
 
     def _refused(self, request: Request) -> Response | None:
         if self._expected is None:

@@ -19,9 +19,17 @@ def fact(telling: Telling, record: Record) -> None:
     reason = cut(said["reason"], 300) if "reason" in said else ""
     outcome = said.get("outcome") or said.get("decision") or ""
     match record.value_type:
+        case "AI_DECISION" if record.key > 0 and outcome == "accepted":
+            pass  # the job's own step says what was decided, and why
         case "AI_DECISION":
             sure = value.get("confidence")
-            details = (f"model {said['model']}" if "model" in said else "", f"{sure:.0%} sure" if isinstance(sure, float) else "", reason)
+            why = str(value.get("handOverCode") or "").replace("_", " ")
+            details = (
+                f"model {said['model']}" if "model" in said else "",
+                f"{sure:.0%} sure" if isinstance(sure, float) else "",
+                why,
+                reason,
+            )
             telling.tell(
                 record, Actor.AGENT, said.get("strategy"), f"decided: {outcome.replace('_', ' ') or 'recorded'}", Tone.PLAIN, *details
             )

@@ -67,7 +67,7 @@ class Wait:
     Attributes:
         optional: whether the case can also go on without it (a boundary event, an event sub-process).
         due: when it is due, where that is known.
-        position: where in the log it began, or changed last.
+        position: where in the log it began, or changed last, in which partition.
     """
 
     actor: Actor
@@ -79,6 +79,7 @@ class Wait:
     due: datetime | None
     optional: bool
     position: int = 0
+    partition: int = 1
 
 
 @dataclass(frozen=True, slots=True)

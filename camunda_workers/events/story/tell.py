@@ -8,13 +8,12 @@ from datetime import UTC, datetime
 from typing import Final
 
 from camunda_workers.errors import NotFound
-from camunda_workers.events.bpmn import Diagram, read_diagram
 from camunda_workers.events.log import FACTS_PARTITION, EventLog
-from camunda_workers.events.projections.definitions import resource_of
-from camunda_workers.events.record import Record, known_key, partition_of
+from camunda_workers.events.record import Record
 from camunda_workers.events.story import flow, work
 from camunda_workers.events.story.facts import fact
 from camunda_workers.events.story.model import Actor, CaseStory, Wait
+from camunda_workers.events.story.reading import CaseRecords, read_case
 from camunda_workers.events.story.telling import Telling
 from camunda_workers.events.story.waits import Waits
 
@@ -48,10 +47,10 @@ async def case_story(log: EventLog, business_id: str, *, now: datetime | None = 
     Raises:
         NotFound: the log knows no such business id; the text names the nearest.
     """
-    keys = await log.instances_of(business_id)
-    if not keys:
+    read = await read_case(log, business_id, None, TELLERS.keys())
+    if not read.keys:
         raise NotFound(await _not_found(log, business_id))
-    return await instances_story(log, keys, business_id=business_id, now=now, agent_job_types=agent_job_types)
+    return await _told(log, read, business_id, now, agent_job_types)
 
 
 async def instances_story(
@@ -62,16 +61,15 @@ async def instances_story(
     Raises:
         NotFound: the log has no record of any of them.
     """
-    found: list[Record] = []
-    from_outside: set[int] = set()
-    for partition in sorted({partition_of(key) for key in keys}):
-        some = [record async for record in log.records(process_instance_keys=keys, partition=partition)]
-        sources = {record.source_position for record in some if record.value_type == "VARIABLE"}
-        from_outside |= await log.positions_of("VARIABLE_DOCUMENT", sources, partition)
-        found += some
-    found += await log.facts_of(business_id, keys)
-    found.sort(key=lambda record: record.timestamp)  # keeps each partition's own order where moments are the same
-    telling = Telling(await _diagrams(log, found), frozenset(agent_job_types), from_outside)
+    read = await read_case(log, business_id, list(keys), TELLERS.keys())
+    if not read.records:
+        raise NotFound(f"the event log {log.database.name} has no record of the process instances {', '.join(map(str, keys))}")
+    return await _told(log, read, business_id, now, agent_job_types)
+
+
+async def _told(log: EventLog, read: CaseRecords, business_id: str, now: datetime | None, agent_job_types: Collection[str]) -> CaseStory:
+    found = read.records
+    telling = Telling(read.diagrams, frozenset(agent_job_types), read.from_outside)
     waits = Waits(telling)
     for record in found:
         if record.partition == FACTS_PARTITION:
@@ -79,8 +77,6 @@ async def instances_story(
         elif record.is_event and (teller := TELLERS.get(record.value_type)) is not None:
             teller(telling, record)
             waits.hear(record)
-    if not telling.instances and not found:
-        raise NotFound(f"the event log {log.database.name} has no record of the process instances {', '.join(map(str, keys))}")
     # An engine with a virtual clock can be ahead of ours.
     told_at = max(now or datetime.now(UTC), found[-1].time)
     instances = tuple(telling.instances.values())
@@ -101,17 +97,14 @@ async def instances_story(
 
 async def _asked_for(log: EventLog, wait: Wait) -> Wait:
     """Say of a job that no worker has asked for its type: none is running, or the type is misspelt. One that is busy has asked before."""
-    if wait.actor not in {Actor.SERVICE, Actor.AGENT} or wait.who is None or await log.is_asked_for(wait.who, after=wait.position):
+    if wait.actor not in {Actor.SERVICE, Actor.AGENT} or wait.who is None:
         return wait
-    if await log.is_asked_for(wait.who):
-        return replace(wait, what=f"{wait.what}, but none has asked for such a job since")
-    return replace(wait, what=f"{wait.what}, but none has ever asked for such a job: start one, or correct the job type")
-
-
-async def _diagrams(log: EventLog, found: list[Record]) -> dict[int, Diagram]:
-    keys = {key for record in found if (key := known_key(record.value.get("processDefinitionKey"))) is not None}
-    definitions = await log.process_definitions(keys)
-    return {record.key: read_diagram(resource_of(record.value), str(record.value.get("bpmnProcessId"))) for record in definitions}
+    asked = await log.last_asked_for(wait.who, partition=wait.partition)
+    if asked is not None and asked > wait.position:
+        return wait
+    if asked == 0:
+        return replace(wait, what=f"{wait.what}, but none has ever asked for such a job: start one, or correct the job type")
+    return replace(wait, what=f"{wait.what}, but none has asked for such a job since")
 
 
 async def _not_found(log: EventLog, business_id: str) -> str:

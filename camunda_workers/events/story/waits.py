@@ -100,5 +100,6 @@ class Waits:
             since=known.since if known is not None else record.time,
             due=due,
             position=record.position,
+            partition=record.partition,
             optional=actor in {Actor.TIMER, Actor.MESSAGE} and bool(element.type) and element.type not in _AWAITED,
         )

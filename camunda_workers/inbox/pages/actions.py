@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
@@ -49,7 +49,7 @@ async def _acted(request: Request, reader: Reader, key: int, act: Callable[[], A
 async def claim_several(request: Request) -> Response:
     """Take several tasks; what others were faster with is said, the rest is done."""
     site = site_of(request)
-    reader, form = site.reader(request), await _form(request)
+    reader, form = site.reader(request), await form_of(request)
     keys = [int(one) for one in form.getlist("keys") if isinstance(one, str) and one.isdecimal()][:MOST_AT_ONCE]
     done, refused = 0, list[str]()
     for key in keys:
@@ -64,6 +64,26 @@ async def claim_several(request: Request) -> Response:
         text = f"{text} {reader.say('bulk.refused', n=len(refused))} {' '.join(dict.fromkeys(refused))}"
     reader.session.notice = ("careful" if refused else "good", text)
     return Response(status_code=204, headers={"HX-Redirect": f"/tasks{Look(scope='mine').query()}"})
+
+
+async def keep_filter(request: Request) -> Response:
+    """Keep the list's filter under a name."""
+    site, form = site_of(request), await form_of(request)
+    reader, look = site.reader(request), _look(request)
+    try:
+        await site.parts.tasks.save_filter(reader.person.caller, str(form.get("name", "")), look.kept)
+        reader.session.notice = ("good", reader.say("filters.kept"))
+    except CamundaWorkersError as error:
+        note = await said(site, reader, error)
+        reader.session.notice = ("bad", " ".join((note.text, *note.details)))
+    return Response(status_code=204, headers={"HX-Redirect": f"/tasks{look.query()}"})
+
+
+async def forget_filter(request: Request) -> Response:
+    """Forget a filter."""
+    site, form = site_of(request), await form_of(request)
+    await site.parts.tasks.forget_filter(site.reader(request).person.caller, str(form.get("name", "")))
+    return Response(status_code=204, headers={"HX-Redirect": f"/tasks{_look(request).query()}"})
 
 
 async def complete(request: Request) -> Response:
@@ -83,7 +103,7 @@ async def complete(request: Request) -> Response:
 async def complete_plain(request: Request) -> Response:
     """Complete a task that has no form: its variables as JSON, those that were changed."""
     site, key = site_of(request), _key(request)
-    reader, form = site.reader(request), await _form(request)
+    reader, form = site.reader(request), await form_of(request)
     try:
         found = await site.parts.tasks.show(reader.person.caller, key)
         done = await site.parts.tasks.complete(reader.person.caller, key, changed_variables(found.variables, form))
@@ -133,7 +153,7 @@ async def draft(request: Request) -> Response:
 async def comment(request: Request) -> Response:
     """Write a comment."""
     site, key = site_of(request), _key(request)
-    reader, form = site.reader(request), await _form(request)
+    reader, form = site.reader(request), await form_of(request)
     note: Said | None = None
     try:
         await site.parts.tasks.comment(reader.person.caller, key, str(form.get("text", "")))
@@ -151,7 +171,7 @@ async def comment(request: Request) -> Response:
 async def judge(request: Request) -> Response:
     """Accept an agent's recommendation, or override it with a reason: feedback that evaluations read."""
     site, key = site_of(request), _key(request)
-    reader, form = site.reader(request), await _form(request)
+    reader, form = site.reader(request), await form_of(request)
     parts, caller = site.parts, reader.person.caller
     note: Said | None = None
     try:
@@ -175,7 +195,9 @@ async def judge(request: Request) -> Response:
         if note.status in (403, 404):
             return site.render(request, "parts/changed.html", said=note, key=key, status=note.status)
     found = await parts.tasks.show(caller, key)
-    shown = advice(found.variables, parts.section.advice, reader.say, await parts.tasks.store.ledger.facts(key, kind=JUDGED))
+    shown = advice(
+        found.variables, parts.section.advice, reader.say, await parts.tasks.store.ledger.facts(key, kind=JUDGED), found.attachments
+    )
     values: dict[str, Any] = {"advice": shown, "key": key, "said": note, "reasons": parts.section.reasons}
     return site.render(request, "parts/advice.html", is_mine=caller.is_(found.task.assignee), status=note.status if note else 200, **values)
 
@@ -195,8 +217,6 @@ def _key(request: Request) -> int:
 def _look(request: Request) -> Look:
     """Where the page was that sent this: people go on with their list as it was."""
     page = urlsplit(request.headers.get("hx-current-url") or request.headers.get("referer") or "")
-    from urllib.parse import parse_qsl
-
     return Look.of(dict(parse_qsl(page.query)))
 
 
@@ -224,7 +244,8 @@ def _object(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", value)
 
 
-async def _form(request: Request) -> FormData:
+async def form_of(request: Request) -> FormData:
+    """The fields of a form that htmx sent."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     # A body that claims to be something else is not read at all.
     return await request.form(max_files=0, max_fields=1000) if kind == "application/x-www-form-urlencoded" else FormData()

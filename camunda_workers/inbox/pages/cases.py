@@ -6,14 +6,16 @@ from typing import Any
 from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from camunda_workers.errors import CamundaWorkersError, NotFound
-from camunda_workers.inbox.reading import diagram_of, story_of, tasks_of_case
+from camunda_workers.inbox.audit import viewed
+from camunda_workers.inbox.marks import mark_of_case, variables_of
+from camunda_workers.inbox.reading import diagram_of, files_of_case, stand_of, story_of, tasks_of_case
 from camunda_workers.inbox.refusals import said
 from camunda_workers.inbox.site import Reader, Site, site_of
 from camunda_workers.inbox.views.glance import facts, groups
-from camunda_workers.inbox.views.rows import by_instance, rows
+from camunda_workers.inbox.views.rows import rows
 from camunda_workers.tasks.access import OVER
 from camunda_workers.tasks.duties.sink import Fact
 
@@ -42,8 +44,9 @@ async def case(request: Request) -> Response:
     except NotFound as error:
         return site.render(request, "refused.html", status=404, said=await said(site, reader, error))
     instance = story.instances[0]
-    items = await site.parts.client.search_variables({"scopeKey": instance.key}, page={"from": 0, "limit": 500}, truncate=False)
-    variables = by_instance(items).get(instance.key, {})
+    if (mark := await mark_of_case(site, business_id)) is not None:
+        await viewed(site, reader, "case", mark, process_instance_key=instance.key, business_id=business_id)
+    variables = await variables_of(site, instance.key)
     open_ones = [task for task in found if task.state not in OVER]
     model = await site.parts.model()
     known = await model.get_process_instance(instance.key)
@@ -53,8 +56,31 @@ async def case(request: Request) -> Response:
         "facts": facts(site.parts.section.processes.get(instance.process_id), variables, reader.say),
         "groups": groups(variables, reader.say),
         "diagram": await diagram_of(site, int(known["processDefinitionKey"]), instance.key),
+        "files": await files_of_case(site, business_id),
+        "below": f"/cases/{quote(business_id, safe='')}/files",
+        "definition_key": int(known["processDefinitionKey"]),
+        "sensitive": mark,
     }
     return site.render(request, "case.html", **values)
+
+
+async def story(request: Request) -> Response:
+    """What happened, again: for a page that is looked at while things happen."""
+    site, business_id = site_of(request), str(request.path_params["business_id"])
+    reader = site.reader(request)
+    await tasks_of_case(site, reader, business_id)
+    return site.render(request, "parts/story.html", story=await story_of(site, business_id, None))
+
+
+async def now(request: Request) -> Response:
+    """Where a case stands in its diagram."""
+    site, business_id = site_of(request), str(request.path_params["business_id"])
+    reader = site.reader(request)
+    try:
+        await tasks_of_case(site, reader, business_id)
+    except NotFound:
+        return JSONResponse({"text": reader.say("refused.gone")}, 404)
+    return JSONResponse(await stand_of(site, (await site.parts.log.instances_of(business_id))[0]))
 
 
 async def incidents(request: Request) -> Response:
@@ -64,11 +90,14 @@ async def incidents(request: Request) -> Response:
     if not site.is_operator(reader.person):
         return site.render(request, "refused.html", status=404, said=await said(site, reader, NotFound("operators only")))
     notice, reader.session.notice = reader.session.notice, None
-    return site.render(request, "incidents.html", incidents=await _incidents(site, reader), notice=notice)
+    return site.render(request, "incidents.html", incidents=await open_incidents(site, reader), notice=notice, definition=None)
 
 
-async def _incidents(site: Site, reader: Reader) -> list[dict[str, Any]]:
+async def open_incidents(site: Site, reader: Reader, *, definition: int | None = None) -> list[dict[str, Any]]:
+    """What waits for an operator, the newest first; of one version of a process, or of all."""
     where: dict[str, object] = {"state": "ACTIVE"}
+    if definition is not None:
+        where["processDefinitionKey"] = str(definition)
     if reader.person.tenants is not None:
         where["tenantId"] = {"$in": sorted(reader.person.tenants)}
     found = await site.parts.client.search_incidents(where, "-creationTime", {"from": 0, "limit": MOST_INCIDENTS})
@@ -89,7 +118,7 @@ async def retry(request: Request) -> Response:
     if not site.is_operator(reader.person):
         return site.render(request, "refused.html", status=404, said=await said(site, reader, NotFound("operators only")))
     try:
-        found = next((one["incident"] for one in await _incidents(site, reader) if one["incident"].incident_key == key), None)
+        found = next((one["incident"] for one in await open_incidents(site, reader) if one["incident"].incident_key == key), None)
         if found is None:
             raise NotFound(f"there is no open incident {key}")
         if found.job_key is not None:
@@ -103,4 +132,9 @@ async def retry(request: Request) -> Response:
     except CamundaWorkersError as error:
         note = await said(site, reader, error)
         notice = ("bad", " ".join((note.text, *note.details)))
-    return site.render(request, "parts/incidents.html", incidents=await _incidents(site, reader), notice=notice)
+    asked = request.query_params.get("definition", "")
+    definition = int(asked) if asked.isdecimal() and len(asked) < 20 else None
+    shown = await open_incidents(site, reader, definition=definition)
+    return site.render(
+        request, "parts/incidents.html", incidents=shown, notice=notice, definition=definition, headers={"HX-Trigger": "changed"}
+    )

@@ -8,8 +8,10 @@ import secrets
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 
+from camunda_workers.errors import CamundaWorkersError
+from camunda_workers.inbox.pages import provider
 from camunda_workers.inbox.sessions import BEFORE, COOKIE, LONGEST
 from camunda_workers.inbox.site import STATIC, site_of
 
@@ -28,12 +30,18 @@ async def sign_in_page(request: Request) -> Response:
     """The form."""
     if getattr(request.state, "session", None) is not None:
         return RedirectResponse(within(request.query_params.get("to")), 303)
+    to, way = within(request.query_params.get("to")), site_of(request).parts.provider
+    if way is not None:
+        # Whoever has just signed out is not signed in again at once.
+        return provider.page(request, None, 200, to) if "out" in request.query_params else await provider.go(request, way, to)
     return _form(request, request.query_params.get("to"), None, 200)
 
 
 async def sign_in(request: Request) -> Response:
     """Check a password; a few wrong ones, and one has to wait."""
     site = site_of(request)
+    if site.parts.provider is not None:
+        return PlainTextResponse("people sign in at the identity provider", 405)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
         return PlainTextResponse("this takes a form", 415)
@@ -72,9 +80,12 @@ def _form(request: Request, to: str | None, problem: str | None, status: int, us
 
 
 async def sign_out(request: Request) -> Response:
-    """End the session."""
-    site_of(request).sessions.end(request.cookies.get(COOKIE))
-    answer = Response(status_code=204, headers={"HX-Redirect": "/sign-in", "Clear-Site-Data": '"cache"'})
+    """End the session, here and at the identity provider."""
+    site = site_of(request)
+    session, way = request.state.session, site.parts.provider
+    to = await provider.out(request, way, session) if way is not None and session is not None else "/sign-in"
+    site.sessions.end(request.cookies.get(COOKIE))
+    answer = Response(status_code=204, headers={"HX-Redirect": to, "Clear-Site-Data": '"cache"'})
     answer.delete_cookie(COOKIE, path="/")
     return answer
 
@@ -113,3 +124,14 @@ async def static(request: Request) -> Response:
 async def healthz(request: Request) -> Response:
     """Whether this process answers."""
     return PlainTextResponse("ok")
+
+
+async def readyz(request: Request) -> Response:
+    """Whether people may work here: not while nobody enforces the rules, or the engine is away."""
+    site = site_of(request)
+    try:
+        problems = dict(await site.kept.get(("ready",), site.parts.tasks.problems))
+        await site.kept.get(("engine",), lambda: site.parts.client.search_user_tasks({"state": "CREATED"}, None, {"from": 0, "limit": 1}))
+    except CamundaWorkersError as error:
+        problems = {"engine": type(error).__name__}
+    return JSONResponse({"ready": not problems, "problems": problems}, 503 if problems else 200)

@@ -7,16 +7,18 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from camunda_workers.client import UserTask
 from camunda_workers.errors import CamundaWorkersError, NotFound
-from camunda_workers.inbox.reading import diagram_of, listed, story_of
+from camunda_workers.inbox.audit import viewed
+from camunda_workers.inbox.reading import diagram_of, listed, stand_of, story_of
 from camunda_workers.inbox.refusals import Said, said
 from camunda_workers.inbox.site import Reader, Site, is_part, site_of
 from camunda_workers.inbox.views.advice import JUDGED, advice
 from camunda_workers.inbox.views.glance import facts, groups
 from camunda_workers.inbox.views.look import Look
+from camunda_workers.inbox.views.sensitive import mark_of
 from camunda_workers.inbox.views.times import due
 from camunda_workers.tasks import TaskClosed, TaskPage, TaskTaken
 from camunda_workers.tasks.access import OVER
@@ -47,6 +49,19 @@ async def rows(request: Request) -> Response:
 async def task(request: Request) -> Response:
     """A task."""
     return await show(request, int(request.path_params["key"]))
+
+
+async def now(request: Request) -> Response:
+    """Where a task's case stands in its diagram."""
+    site, key = site_of(request), int(request.path_params["key"])
+    reader = site.reader(request)
+    try:
+        await site.parts.tasks.comments(reader.person.caller, key)
+        found = await site.parts.client.get_user_task(key)
+    except CamundaWorkersError as error:
+        note = await said(site, reader, error, key)
+        return JSONResponse({"text": note.text}, note.status)
+    return JSONResponse(await stand_of(site, found.process_instance_key or 0))
 
 
 async def head(request: Request) -> Response:
@@ -82,7 +97,13 @@ def stand(task: UserTask) -> str:
 
 
 async def show(
-    request: Request, key: int, *, note: Said | None = None, status: int = 200, headers: Mapping[str, str] | None = None
+    request: Request,
+    key: int,
+    *,
+    note: Said | None = None,
+    notice: tuple[str, str] | None = None,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
 ) -> Response:
     """A task, as a whole page or as its part; with a refusal on top when something was refused."""
     site = site_of(request)
@@ -93,10 +114,10 @@ async def show(
     except CamundaWorkersError as error:
         page, note = None, note or await said(site, reader, error, key)
         status = note.status
-    values: dict[str, Any] = {"page": page, "said": note, "look": look, "notice": None}
+    values: dict[str, Any] = {"page": page, "said": note, "look": look, "notice": notice}
     if is_part(request):
         return site.render(request, "parts/task.html", status=status, headers=headers, **values)
-    reader.session.notice, values["notice"] = None, reader.session.notice
+    reader.session.notice, values["notice"] = None, notice or reader.session.notice
     return site.render(request, "tasks.html", status=status, headers=headers, listed=await listed(site, reader, look), **values)
 
 
@@ -106,7 +127,23 @@ async def _page(site: Site, reader: Reader, key: int, tab: str) -> dict[str, Any
     ledger = site.parts.tasks.store.ledger
     task, is_mine, is_over = found.task, caller.is_(found.task.assignee), found.task.state in OVER
     tab = tab if tab in TABS else "form"
+    form_id = found.form.form_id if found.form is not None else None
+    mark = mark_of(site.parts.section, task.process_definition_id, found.variables, elements=(task.element_id,), form_id=form_id)
+    if mark is not None:
+        where: dict[str, Any] = {"task_key": key, "process_instance_key": task.process_instance_key, "business_id": found.business_id}
+        await viewed(site, reader, "task", mark, about=tab, **where)
+    out, files = found.delegation, found.attachments
+    opinion = advice(found.variables, site.parts.section.advice, reader.say, await ledger.facts(key, kind=JUDGED), files)
     values: dict[str, Any] = {
+        "sensitive": mark,
+        "delegation": out,
+        "is_delegate": is_mine and out is not None and out.kind == "DELEGATED" and caller.is_(out.delegate),
+        "is_owner": out is not None and out.kind == "DELEGATED" and caller.is_(out.owner),
+        "stands_in": not is_mine and task.assignee is not None and caller.is_(await site.parts.tasks.desk.substitute_for(task.assignee)),
+        "supervises": site.supervises(reader.person),
+        "colleagues": site.colleagues(reader.person),
+        "effort": (await site.parts.tasks.efforts()).get((task.process_definition_id, task.element_id)),
+        "spare": await site.parts.tasks.slack(task),
         "task": task,
         "found": found,
         "tab": tab,
@@ -117,7 +154,8 @@ async def _page(site: Site, reader: Reader, key: int, tab: str) -> dict[str, Any
         "due": due(task.due_date, reader.now, reader.say),
         "facts": facts(site.parts.section.processes.get(task.process_definition_id), found.variables, reader.say),
         "groups": groups({name: value for name, value in found.variables.items() if name != site.parts.section.advice}, reader.say),
-        "advice": advice(found.variables, site.parts.section.advice, reader.say, await ledger.facts(key, kind=JUDGED)),
+        "advice": opinion,
+        "known_cases": [one for one in (opinion.similar if opinion else ()) if await site.parts.log.instances_of(one)],
         "reasons": site.parts.section.reasons,
         "form": None,
         "plain": None,
@@ -151,6 +189,7 @@ def _form(site: Site, reader: Reader, found: TaskPage, *, read_only: bool) -> di
         "revision": found.draft.revision if found.draft is not None else 0,
         "draft": f"/tasks/{key}/draft",
         "complete": f"/tasks/{key}/complete",
+        "files": f"/tasks/{key}/files",
         "words": {"correct": reader.say("form.correct"), "reload": reader.say("reload")},
     }
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from camunda_workers.inbox.views.times import Say
-from camunda_workers.project import InboxProcess
+from camunda_workers.project_people import InboxProcess
 
 MISSING: Final = object()
 MOST_ROWS: Final = 60

@@ -8,10 +8,13 @@ from datetime import datetime
 from typing import Any, Final, Literal, Self
 from urllib.parse import urlencode
 
-Scope = Literal["mine", "team", "all"]
-Sort = Literal["due", "priority", "newest", "oldest"]
-SCOPES: Final[tuple[Scope, ...]] = ("mine", "team", "all")
+from camunda_workers.tasks.queue import SLACK
+
+Scope = Literal["mine", "team", "standing-in", "delegated", "all"]
+Sort = Literal["slack", "due", "priority", "newest", "oldest"]
+SCOPES: Final[tuple[Scope, ...]] = ("mine", "team", "standing-in", "delegated", "all")
 SORTS: Final[Mapping[Sort, tuple[str, ...]]] = {
+    "slack": (SLACK, "-priority", "creation_date"),
     "due": ("due_date", "-priority", "creation_date"),
     "priority": ("-priority", "due_date"),
     "newest": ("-creation_date",),
@@ -32,7 +35,7 @@ class Look:
     """
 
     scope: Scope = "mine"
-    sort: Sort = "due"
+    sort: Sort = "slack"
     element: str = ""
     due: str = ""
     q: str = ""
@@ -44,7 +47,7 @@ class Look:
         scope, sort, limit = given.get("scope"), given.get("sort"), given.get("limit", "")
         return cls(
             scope=scope if scope in SCOPES else "mine",
-            sort=sort if sort in SORTS else "due",
+            sort=sort if sort in SORTS else "slack",
             element=given.get("element", "")[:200],
             due=due if (due := given.get("due", "")) in DUES else "",
             q=given.get("q", "").strip()[:200],
@@ -57,6 +60,11 @@ class Look:
         values = {name: getattr(look, name) for name in ("scope", "sort", "element", "due", "q", "limit")}
         said = {name: value for name, value in values.items() if value != getattr(usual, name)}
         return f"?{urlencode(said)}" if said else ""
+
+    @property
+    def kept(self) -> dict[str, str]:
+        """What a filter that is kept under a name consists of: not how many tasks were shown."""
+        return {name: str(getattr(self, name)) for name in ("scope", "sort", "element", "due", "q") if getattr(self, name)}
 
     @property
     def is_filtered(self) -> bool:

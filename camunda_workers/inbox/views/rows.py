@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from camunda_workers.client import UserTask
 from camunda_workers.client.models import VariableItem
 from camunda_workers.inbox.views.glance import MISSING, at_path, in_words, number
+from camunda_workers.inbox.views.sensitive import mark_of
 from camunda_workers.inbox.views.times import Due, Say, due
-from camunda_workers.project import InboxProcess
+from camunda_workers.project_people import InboxProcess, InboxSection
 from camunda_workers.tasks import Caller
 from camunda_workers.tasks.access import business_of
+from camunda_workers.tasks.effort import Effort, slack
 
 URGENT = 75
 """From this priority on a task is marked (Tasklist's "high" and above)."""
@@ -22,7 +24,12 @@ URGENT = 75
 
 @dataclass(frozen=True, slots=True)
 class TaskRow:
-    """A task in a list."""
+    """A task in a list.
+
+    Attributes:
+        is_tight: less time is left than the work usually takes.
+        is_protected: the case is sensitive: who and what it is about is shown when it is opened, which is written down.
+    """
 
     key: int
     name: str
@@ -36,6 +43,8 @@ class TaskRow:
     is_mine: bool
     groups: Sequence[str]
     is_urgent: bool
+    is_tight: bool = False
+    is_protected: bool = False
 
     def matches(self, q: str) -> bool:
         """Whether every word of a search is in what the row shows."""
@@ -50,14 +59,30 @@ def rows(
     caller: Caller,
     now: datetime,
     say: Say,
+    *,
+    section: InboxSection | None = None,
+    efforts: Mapping[tuple[str, str], Effort] | None = None,
 ) -> list[TaskRow]:
-    """Tasks as rows; ``variables`` by process instance, those that titles and amounts need."""
+    """Tasks as rows.
+
+    Args:
+        tasks: in order.
+        variables: by process instance, those that titles, amounts and marks need.
+        processes: what is shown of them.
+        caller: who looks.
+        now: the time.
+        say: the reader's words.
+        section: says which cases are sensitive.
+        efforts: how long tasks take.
+    """
     result: list[TaskRow] = []
     for task in tasks:
         process = processes.get(task.process_definition_id, InboxProcess())
         seen = variables.get(task.process_instance_key or 0, {})
-        title = at_path(seen, process.title) if process.title else MISSING
-        amount = at_path(seen, process.amount) if process.amount else MISSING
+        hidden = section is not None and mark_of(section, task.process_definition_id, seen, elements=(task.element_id,)) is not None
+        title = at_path(seen, process.title) if process.title and not hidden else MISSING
+        amount = at_path(seen, process.amount) if process.amount and not hidden else MISSING
+        spare = slack(task, efforts or {}, now)
         result.append(
             TaskRow(
                 key=task.user_task_key,
@@ -72,14 +97,16 @@ def rows(
                 is_mine=caller.is_(task.assignee),
                 groups=task.candidate_groups,
                 is_urgent=task.priority >= URGENT,
+                is_tight=spare is not None and spare < timedelta(0) <= (task.due_date or now) - now,
+                is_protected=hidden,
             )
         )
     return result
 
 
 def names_needed(processes: Mapping[str, InboxProcess]) -> list[str]:
-    """The variables in which titles and amounts are."""
-    paths = [path for one in processes.values() for path in (one.title, one.amount) if path]
+    """The variables in which titles and amounts are, and what says whether a case is sensitive."""
+    paths = [path for one in processes.values() for path in (one.title, one.amount, *one.sensitive_when) if path]
     return sorted({path.split(".")[0] for path in paths})
 
 

@@ -43,6 +43,16 @@ def ago(at: datetime, now: datetime, say: Say) -> str:
     return say("time.now") if passed < timedelta(minutes=1) else say("time.ago", time=span(passed, say))
 
 
+def brief(length: timedelta, say: Say) -> str:
+    """A length as short as a diagram wants it; below a minute in seconds."""
+    seconds = int(length.total_seconds())
+    if 60 <= seconds < 3600:
+        return say("time.short-minutes", n=seconds // 60)
+    if seconds >= 60:
+        return span(length, say)
+    return say("time.seconds", n=seconds) if seconds else say("time.second")
+
+
 def span(length: timedelta, say: Say) -> str:
     """A length in its largest unit, in two while it is short: ``3 days``, ``2 h 10 min``."""
     minutes = int(length.total_seconds() // 60)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
-from camunda_workers.project import ApprovalsDuty, ConflictDuty, DutiesSection, LimitsDuty, SeparateDuty
+from camunda_workers.project_people import ApprovalsDuty, ConflictDuty, DutiesSection, LimitsDuty, SeparateDuty
 from camunda_workers.tasks.duties.facts import Decision, Deed, Facts, Question, Reason, Vote
 from camunda_workers.tasks.duties.identity import People, folded
 from camunda_workers.tasks.forms.data import MISSING, get
@@ -135,7 +135,7 @@ def _limit(rule: LimitsDuty, question: Question, facts: Facts) -> Reason:
     if skipped := _skipped(rule.unless, facts):
         return Reason(rule.name, "limits", True, skipped)
     amount = value_at(facts.variables, rule.amount)
-    if isinstance(amount, bool) or not isinstance(amount, int | float) or not math.isfinite(amount):
+    if not _is_number(amount):
         open_yet = question.action == "assign"
         return Reason(
             rule.name, "limits", open_yet, "the amount is not decided yet" if open_yet else f"the amount '{rule.amount}' is not known"
@@ -149,7 +149,7 @@ def _limit(rule: LimitsDuty, question: Question, facts: Facts) -> Reason:
 
 
 def _approvals(rule: ApprovalsDuty, question: Question, facts: Facts, who: People) -> tuple[Reason, Vote | None]:
-    if skipped := _skipped(rule.unless, facts):
+    if skipped := _skipped(rule.unless, facts) or _small(rule.up_to, facts):
         return Reason(rule.name, "approvals", True, skipped), None
     if rule.by:
         if facts.groups is None:
@@ -179,6 +179,19 @@ def _skipped(unless: Mapping[str, Any], facts: Facts) -> str:
         if among(value := value_at(facts.variables, path), values):
             return f"does not apply: '{path}' is {value}"
     return ""
+
+
+def _small(up_to: Mapping[str, float], facts: Facts) -> str:
+    """Why a rule is not about this: a variable is a number that is small enough. Anything else than such a number never takes it out."""
+    for path, most in up_to.items():
+        value = value_at(facts.variables, path)
+        if _is_number(value) and 0 <= value <= most:
+            return f"does not apply: '{path}' is {value:,.10g}, and it is about more than {most:,.10g}"
+    return ""
+
+
+def _is_number(value: Any) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def value_at(variables: Mapping[str, Any], path: str) -> Any:

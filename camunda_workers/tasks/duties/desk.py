@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from camunda_workers.clock import Clock, SystemClock
-from camunda_workers.project import DutiesSection
+from camunda_workers.project_people import DutiesSection
 from camunda_workers.tasks.duties.decide import decide
 from camunda_workers.tasks.duties.facts import Action, Decision, Deed, Facts, Question
 from camunda_workers.tasks.duties.history import CaseHistory, History

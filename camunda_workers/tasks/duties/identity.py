@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from camunda_workers.errors import ConfigurationError
-from camunda_workers.project import DutiesSection, DutyPerson
+from camunda_workers.project_people import DutiesSection, DutyPerson
 
 
 def folded(name: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -20,7 +20,7 @@ import structlog
 
 from camunda_workers.clock import Clock, SystemClock
 from camunda_workers.errors import ReadModelError
-from camunda_workers.project import DutiesSection
+from camunda_workers.project_people import DutiesSection
 from camunda_workers.tasks.duties.desk import Asked, DutyDesk
 from camunda_workers.tasks.duties.history import LogIsBehind
 from camunda_workers.tasks.forms.data import as_list
@@ -61,7 +61,7 @@ def variables_of(section: DutiesSection) -> list[str]:
     paths = [path for rule in section.conflicts for path in rule.subject]
     paths += [rule.amount for rule in section.limits]
     paths += [path for rule in (*section.limits, *section.approvals) for path in rule.unless]
-    paths += [path for rule in section.approvals for path in rule.agree_on]
+    paths += [path for rule in section.approvals for path in (*rule.up_to, *rule.agree_on)]
     return sorted({path.partition(".")[0] for path in paths})
 
 
@@ -145,7 +145,9 @@ async def _hand_on(desk: DutyDesk, job: JobContext, asked: Asked, substitute: st
     return Corrected(assignee=substitute)
 
 
-def duties_router(section: DutiesSection, open_desk: OpenDesk, *, clock: Clock | None = None, name: str = "duties") -> Router:
+def duties_router(
+    section: DutiesSection, open_desk: OpenDesk, *, clock: Clock | None = None, name: str = "duties", off: Collection[str] = ()
+) -> Router:
     """A router with a worker for every listener type of ``[duties]``, which shows in the store that it is there.
 
     Args:
@@ -153,21 +155,23 @@ def duties_router(section: DutiesSection, open_desk: OpenDesk, *, clock: Clock |
         open_desk: opens the desk when the workers start.
         clock: the time.
         name: tells this worker's signs of life from another's.
+        off: listener types that the one who runs the router has switched off: they show no sign of life.
     """
     time = clock or SystemClock()
+    running = [job_type for job_type in section.listeners if job_type not in off]
 
     @asynccontextmanager
     async def living() -> AsyncGenerator[DutyDesk]:
         async with open_desk() as desk:
-            await _beat_once(desk, section, name, time)
-            beating = asyncio.create_task(_beat(desk, section, name, time), name="camunda-workers-duties-heartbeat")
+            await _beat_once(desk, running, name, time)
+            beating = asyncio.create_task(_beat(desk, running, name, time), name="camunda-workers-duties-heartbeat")
             try:
                 yield desk
             finally:
                 beating.cancel()
                 with suppress(asyncio.CancelledError):
                     await beating
-                for job_type in section.listeners:
+                for job_type in running:
                     await desk.store.ledger.gone(job_type, name)
 
     router = Router(*(duties_listener(section, job_type) for job_type in section.listeners))
@@ -175,16 +179,16 @@ def duties_router(section: DutiesSection, open_desk: OpenDesk, *, clock: Clock |
     return router
 
 
-async def _beat_once(desk: DutyDesk, section: DutiesSection, name: str, clock: Clock) -> None:
-    for job_type in section.listeners:
+async def _beat_once(desk: DutyDesk, running: Collection[str], name: str, clock: Clock) -> None:
+    for job_type in running:
         await desk.store.ledger.beat(job_type, name, clock.now())
 
 
-async def _beat(desk: DutyDesk, section: DutiesSection, name: str, clock: Clock) -> None:
+async def _beat(desk: DutyDesk, running: Collection[str], name: str, clock: Clock) -> None:
     while True:
         await asyncio.sleep(BEAT.total_seconds())
         try:
-            await _beat_once(desk, section, name, clock)
+            await _beat_once(desk, running, name, clock)
         except ReadModelError as error:
             # The listener itself goes on; whoever watches the signs of life sees that they stop.
             _log.warning("duties.heartbeat", problem=str(error))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from lxml import etree
 
 from camunda_workers.errors import BadResource
-from camunda_workers.project import DutiesSection
+from camunda_workers.project_people import DutiesSection
 from camunda_workers.tasks.duties.listener import BEAT
 
 if TYPE_CHECKING:

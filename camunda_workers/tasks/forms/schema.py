@@ -1,6 +1,6 @@
 """A form-js form as the server reads it: which fields there are, where their values are, and what holds for them.
 
-form-js's own registry (``@bpmn-io/form-js-viewer``, 1.24) decides what is ``keyed`` (has a value at ``key``), ``pathed`` (puts its children's
+form-js's own registry (``@bpmn-io/form-js-viewer``) decides what is ``keyed`` (has a value at ``key``), ``pathed`` (puts its children's
 values below ``path``) and ``repeatable`` (its children exist once per row); the table below says the same.
 """
 

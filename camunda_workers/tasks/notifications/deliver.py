@@ -1,26 +1,20 @@
-"""Brings news to people: what waits in the outbox goes out, and what is due or overdue becomes news."""
+"""Brings news to people: what waits in the outbox goes out, once."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
-from typing import Final
+from collections.abc import Callable
+from datetime import timedelta
 
 import structlog
 
-from camunda_workers.client import Client, UserTask
 from camunda_workers.clock import Clock
 from camunda_workers.errors import CamundaWorkersError
-from camunda_workers.tasks.access import business_of
 from camunda_workers.tasks.duties.identity import People
 from camunda_workers.tasks.notifications.links import Links
 from camunda_workers.tasks.notifications.mail import MailServer, NotSent, compose, send
 from camunda_workers.tasks.notifications.outbox import Notice, Outbox
 from camunda_workers.tasks.notifications.webhook import Webhook, post
-
-SOON: Final = timedelta(hours=4)
-"""How long before its due date a task is news."""
 
 _log = structlog.get_logger("camunda_workers.notifications")
 
@@ -99,57 +93,3 @@ class Courier:
         if self._mail is None or to is None:
             raise NotSent("no mail server is set up" if self._mail is None else f"{notice.recipient} has no address", final=to is None)
         await send(compose(notice, to, self._mail, link=link, project=self._project, language=self._language), self._mail)
-
-
-def due_notices(tasks: Iterable[UserTask], now: datetime, *, soon: timedelta = SOON) -> list[Notice]:
-    """What is news about due dates; pure. The same due date is news twice: when it comes near, and when it has passed.
-
-    Args:
-        tasks: open tasks; those without an assignee or a due date are nobody's news.
-        now: the time.
-        soon: how long before is near.
-    """
-    news: list[Notice] = []
-    for task in tasks:
-        if task.assignee is None or task.due_date is None or task.due_date > now + soon:
-            continue
-        kind = "overdue" if task.due_date <= now else "due"
-        data = {
-            "task": task.name or task.element_id,
-            "case": business_of(task),
-            "process": task.process_name or task.process_definition_id,
-            "due_at": f"{task.due_date:%Y-%m-%d %H:%M %Z}",
-        }
-        news.append(Notice(kind, task.key, task.assignee, "email", f"{kind}:{task.key}:{task.due_date.isoformat()}", data))
-    return news
-
-
-def digests(tasks: Iterable[UserTask], now: datetime) -> list[Notice]:
-    """One message per person and day: how many tasks are open, due today, overdue; pure. Nothing for whoever has none."""
-    by_person: dict[str, list[UserTask]] = {}
-    for task in tasks:
-        if task.assignee is not None:
-            by_person.setdefault(task.assignee, []).append(task)
-    return [
-        Notice("digest", None, person, "email", f"digest:{now:%Y-%m-%d}", {"open": len(mine), **_due_counts(mine, now)})
-        for person, mine in sorted(by_person.items())
-    ]
-
-
-def _due_counts(tasks: Sequence[UserTask], now: datetime) -> dict[str, int]:
-    dated = [task.due_date for task in tasks if task.due_date is not None]
-    overdue = sum(date <= now for date in dated)
-    return {"due": sum(date.astimezone(now.tzinfo).date() == now.date() for date in dated if date > now), "overdue": overdue}
-
-
-async def look_at_due(client: Client, outbox: Outbox, now: datetime, *, soon: timedelta = SOON) -> int:
-    """Look for tasks that are due or overdue and put the news into the outbox, once; how much of it is new."""
-    wanted = {"state": "CREATED", "due_date": {"$lte": now + soon}, "assignee": {"$exists": True}}
-    new, read = 0, 0
-    while True:
-        page = await client.search_user_tasks(wanted, "due_date", {"from": read, "limit": 500})
-        for notice in due_notices(page, now, soon=soon):
-            new += await outbox.put(notice, now)
-        read += len(page)
-        if not page or read >= page.total:
-            return new

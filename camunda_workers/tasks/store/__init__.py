@@ -6,14 +6,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from camunda_workers.settings import Settings
 from camunda_workers.tasks.store.attachments import Attachments
 from camunda_workers.tasks.store.comments import Comments
 from camunda_workers.tasks.store.database import DEFAULT_FILE, StoreDatabase
 from camunda_workers.tasks.store.delegations import Delegations
 from camunda_workers.tasks.store.drafts import Drafts
+from camunda_workers.tasks.store.filters import Filters
 from camunda_workers.tasks.store.ledger import Ledger
 
-__all__ = ["DEFAULT_FILE", "TaskStore"]
+__all__ = ["DEFAULT_FILE", "TaskStore", "store_of"]
+
+
+def store_of(settings: Settings) -> Path | str:
+    """Where the environment says that the task store is: a database, or a file in the data folder."""
+    return settings.task_store or settings.data_dir / DEFAULT_FILE
 
 
 class TaskStore:
@@ -28,6 +35,7 @@ class TaskStore:
         self.database = StoreDatabase(where)
         beside = Path(where).parent / "attachments" if self.database.is_sqlite and str(where) != ":memory:" else None
         self.drafts = Drafts(self.database)
+        self.filters = Filters(self.database)
         self.comments = Comments(self.database)
         self.delegations = Delegations(self.database)
         self.ledger = Ledger(self.database)

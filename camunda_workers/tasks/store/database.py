@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, Insert, create_engine, event
+from sqlalchemy import Connection, Insert, create_engine, event, inspect, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from camunda_workers.errors import MissingExtra, ReadModelError
-from camunda_workers.tasks.store.tables import metadata
+from camunda_workers.tasks.store.tables import VERSION, drafts, metadata, versions
 
 T = TypeVar("T")
 
@@ -60,12 +60,20 @@ class StoreDatabase:
         self._threads = ThreadPoolExecutor(threads, "task-store")
 
     def create(self) -> None:
-        """Make the tables that are missing.
+        """Make the tables, or bring those of an earlier version up to date.
 
         Raises:
-            ReadModelError: the database cannot be used.
+            ReadModelError: the database cannot be used, or was written by a newer version.
         """
-        self._run(metadata.create_all)
+        found = self._run(_version)
+        if found == VERSION:
+            return
+        if found is None and self.is_sqlite:
+            self._run(_make)  # a new file needs no migrations, and not the time it takes to load them
+            return
+        from camunda_workers.tasks.store.migrations.run import upgrade
+
+        self._run(lambda connection: upgrade(connection, self._name))
 
     async def run(self, work: Callable[[Connection], T]) -> T:
         """Do this in one transaction. Cancelling the caller does not tear it."""
@@ -83,6 +91,20 @@ class StoreDatabase:
         """Finish what was begun and let go of the database."""
         await asyncio.to_thread(self._threads.shutdown)
         self._engine.dispose()
+
+
+def _version(connection: Connection) -> str | None:
+    """The version of the tables; ``early`` for those of the time before there were versions, ``None`` where there are none."""
+    names = set(inspect(connection).get_table_names())
+    if versions.name in names:
+        return connection.scalar(select(versions.c.version_num)) or "early"
+    return "early" if drafts.name in names else None
+
+
+def _make(connection: Connection) -> None:
+    if _version(connection) is None:  # otherwise another process was first
+        metadata.create_all(connection)
+        connection.execute(versions.insert().values(version_num=VERSION))
 
 
 def inserted(connection: Connection, statement: Insert) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from sqlalchemy import Connection, delete, insert, select, update
 
@@ -14,6 +14,9 @@ from camunda_workers.tasks.duties.sink import Fact
 from camunda_workers.tasks.store.database import StoreDatabase, inserted
 from camunda_workers.tasks.store.tables import facts, heartbeats, members, votes
 from camunda_workers.tasks.store.times import millis, moment
+
+FORGOTTEN: Final = timedelta(days=1)
+"""A listener worker's last sign of life is kept so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,8 @@ class Ledger:
         def write(connection: Connection) -> None:
             if not inserted(connection, insert(heartbeats).values(job_type=job_type, worker=worker, seen_at=millis(now))):
                 connection.execute(update(heartbeats).where(*mine).values(seen_at=millis(now)))
+            # Whoever was killed did not say good-bye.
+            connection.execute(delete(heartbeats).where(heartbeats.c.seen_at < millis(now - FORGOTTEN)))
 
         await self._database.run(write)
 

@@ -11,6 +11,9 @@ from sqlalchemy import JSON, BigInteger, Column, Index, Integer, MetaData, Table
 
 metadata: Final = MetaData()
 
+VERSION: Final = "0002"
+"""The newest of the migrations in `camunda_workers.tasks.store.migrations`."""
+
 _Id = BigInteger().with_variant(Integer, "sqlite")
 
 
@@ -160,6 +163,15 @@ notices = Table(
 )
 Index("task_notices_waiting", notices.c.sent_at, notices.c.next_try_at)
 
+filters = Table(
+    "task_filters",
+    metadata,
+    _text("person", primary_key=True),
+    _text("name", primary_key=True),
+    Column("query", JSON, nullable=False),
+    _time("saved_at"),
+)
+
 members = Table(
     "task_members",
     metadata,
@@ -175,3 +187,6 @@ heartbeats = Table(
     _text("worker", primary_key=True),
     _time("seen_at"),
 )
+
+versions = Table("task_store_version", metadata, Column("version_num", Text, primary_key=True))
+"""Which migration the tables are at; a name of its own, because the event log may be in the same database."""

@@ -25,7 +25,7 @@ from camunda_workers.engine.embedded.durable.files import (
     unsealed,
     write_durably,
 )
-from camunda_workers.engine.embedded.durable.folder import LOG, MANIFEST, SNAPSHOTS, read_manifest
+from camunda_workers.engine.embedded.durable.folder import BATCHES, LOG, MANIFEST, SNAPSHOTS, read_manifest
 from camunda_workers.engine.embedded.durable.log_file import LogFile
 from camunda_workers.engine.embedded.durable.snapshots import Snapshot, Snapshots
 from camunda_workers.errors import ConfigurationError, ReadModelError
@@ -153,11 +153,16 @@ def _copy_between_cleanings(folder: Path, making: Path, target: Path, say: Calla
 
 def _copy(folder: Path, making: Path, target: Path, say: Callable[[str], None]) -> Backup:
     event_log = 0
+    if (folder / BATCHES).exists():
+        # Before the log: what is marked as done in there is in the log, and what is not is looked for by whoever goes on with it.
+        _copy_database(folder / BATCHES, making / BATCHES)
     if (folder / DEFAULT_FILE).exists():
         say("copying the event log")
         _copy_database(folder / DEFAULT_FILE, making / DEFAULT_FILE)
         with closing(sqlite3.connect(making / DEFAULT_FILE)) as copied:
-            event_log = int(copied.execute("select coalesce(max(position), 0) from records").fetchone()[0])
+            event_log = int(copied.execute("select coalesce(max(position), 0) from records where partition > 0").fetchone()[0])
+        for key in _keys(folder / DEFAULT_FILE):
+            shutil.copy2(key, making / key.name)
     snapshot = _copy_snapshot(folder, making, say)
     say("copying the engine's log")
     _copy_database(folder / LOG, making / LOG)
@@ -177,6 +182,13 @@ def _copy(folder: Path, making: Path, target: Path, say: Callable[[str], None]) 
     shutil.copy2(folder / MANIFEST, making / MANIFEST)  # last: the clock must not be behind the log
     engine = str(read_manifest(making)["engine"])
     return Backup(target, datetime.now(UTC).isoformat(timespec="seconds"), engine, last, snapshot, event_log)
+
+
+def _keys(event_log: Path) -> list[Path]:
+    """The event log's keys: a copy without them could not go on signing as the log that it is."""
+    from camunda_workers.events.chain.notary import KEY_SUFFIX, PUBLIC_SUFFIX
+
+    return [path for suffix in (KEY_SUFFIX, PUBLIC_SUFFIX) if (path := event_log.with_suffix(suffix)).exists()]
 
 
 def _copy_snapshot(folder: Path, making: Path, say: Callable[[str], None]) -> int:

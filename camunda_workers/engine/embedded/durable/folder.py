@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from camunda_workers.engine.embedded.auth.users import FILE as USERS
 from camunda_workers.engine.embedded.durable.files import link_tables, sealed, unsealed, write_durably
 from camunda_workers.engine.embedded.durable.snapshots import Snapshot, Snapshots
 from camunda_workers.errors import BackPressure, ConfigurationError
@@ -21,6 +22,7 @@ MANIFEST = "engine.json"
 LOG = "log.db"
 RUNTIME = "runtime"
 SNAPSHOTS = "snapshots"
+BATCHES = "batches.db"
 LOCK = "lock"
 
 _LOCK_TRIES = 20
@@ -82,7 +84,7 @@ class DataFolder:
 
     def _check(self, engine_version: str) -> None:
         if not (self.path / MANIFEST).exists():
-            strangers = sorted(entry.name for entry in self.path.iterdir() if entry.name not in (LOCK, f"{MANIFEST}.new"))
+            strangers = sorted(entry.name for entry in self.path.iterdir() if entry.name not in (LOCK, f"{MANIFEST}.new", USERS))
             if strangers:
                 raise ConfigurationError(f"{self.path} is not an engine's folder (it holds {strangers[0]}): choose an empty one")
             created = datetime.now(UTC).isoformat(timespec="seconds")

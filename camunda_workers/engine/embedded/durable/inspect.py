@@ -80,7 +80,7 @@ def _event_log(path: Path, problems: list[str]) -> dict[str, Any] | None:
         return None
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
-            position = db.execute("select coalesce(max(position), 0) from records").fetchone()[0]
+            position = db.execute("select coalesce(max(position), 0) from records where partition > 0").fetchone()[0]
             tables = {name for (name,) in db.execute("select name from sqlite_master where type = 'table'")}
             count = "select count(*) from process_instances where state = 'ACTIVE'"
             active = db.execute(count).fetchone()[0] if "process_instances" in tables else 0

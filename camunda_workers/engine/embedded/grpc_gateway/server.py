@@ -1,4 +1,4 @@
-"""The gRPC server: loopback only, made from the table of the protocol's calls."""
+"""The gRPC server, made from the table of the protocol's calls."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError, Message
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from camunda_workers.client.stub import METHODS, SERVICE
+from camunda_workers.engine.embedded.auth.door import Door
 from camunda_workers.engine.embedded.bridge import Bridge
 from camunda_workers.engine.embedded.grpc_gateway.calls import Calls
 from camunda_workers.engine.embedded.grpc_gateway.jobs import Jobs
@@ -28,17 +29,19 @@ _OPTIONS = [
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),  # as the real gateway: the engine's own limit is 4 MB a command
     ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    # How often a client pings is its own affair: one that is hung up on ("too many pings") loses the polls and streams it had.
+    ("grpc.http2.max_ping_strikes", 0),
 ]
 
 
-async def start_gateway(bridge: Bridge, dispatch: JobDispatch, port: int) -> tuple[grpc.aio.Server, int]:
+async def start_gateway(bridge: Bridge, dispatch: JobDispatch, port: int, door: Door) -> tuple[grpc.aio.Server, int]:
     """Start the gateway.
 
     Args:
         bridge: takes the commands.
         dispatch: knows who waits for jobs.
         port: where to listen; 0 takes a free port.
+        door: on which address, and for whom.
 
     Returns:
         The server and its port.
@@ -46,7 +49,12 @@ async def start_gateway(bridge: Bridge, dispatch: JobDispatch, port: int) -> tup
     Raises:
         ConfigurationError: the port is taken.
     """
-    server = grpc.aio.server(options=_OPTIONS)
+    interceptors: list[grpc.aio.ServerInterceptor] = []
+    if door.guard is not None:
+        from camunda_workers.engine.embedded.auth.faces import GuardedGrpc
+
+        interceptors.append(GuardedGrpc(door.guard))
+    server = grpc.aio.server(options=_OPTIONS, interceptors=interceptors)
     bound = port
     calls = Calls(bridge, lambda: bound).by_name()
     jobs = Jobs(bridge, dispatch)
@@ -65,11 +73,19 @@ async def start_gateway(bridge: Bridge, dispatch: JobDispatch, port: int) -> tup
     for service in ("", SERVICE):
         await healthy.set(service, health_pb2.HealthCheckResponse.SERVING)
     try:
-        bound = server.add_insecure_port(f"127.0.0.1:{port}")
+        bound = _listen(server, door, port)
     except RuntimeError as error:
         raise ConfigurationError(f"gRPC port {port} is taken: choose another one, or 0 for a free one") from error
     await server.start()
     return server, bound
+
+
+def _listen(server: grpc.aio.Server, door: Door, port: int) -> int:
+    address = f"[{door.host}]:{port}" if ":" in door.host else f"{door.host}:{port}"
+    if door.certificate is None or door.key is None:
+        return server.add_insecure_port(address)
+    pair = [(door.key.read_bytes(), door.certificate.read_bytes())]
+    return server.add_secure_port(address, grpc.ssl_server_credentials(pair))
 
 
 async def _read(request: type[Message], context: grpc.aio.ServicerContext[Any, Any]) -> Any:

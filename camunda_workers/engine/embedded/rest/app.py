@@ -27,6 +27,8 @@ from camunda_workers.engine.embedded.rest import (
     variables,
 )
 from camunda_workers.engine.embedded.rest.batch_runner import Batches
+from camunda_workers.engine.embedded.rest.batch_store import FILE, BatchStore
+from camunda_workers.engine.embedded.rest.batch_work import BatchWork
 from camunda_workers.engine.embedded.rest.describe import describe
 from camunda_workers.engine.embedded.rest.document_store import DocumentStore
 from camunda_workers.engine.embedded.rest.operation import Operation
@@ -79,5 +81,6 @@ def create_app(engine: EmbeddedEngine) -> Starlette:
     app.router.redirect_slashes = False
     app.state.engine = engine
     app.state.documents = DocumentStore(None if engine.data is None else engine.data / "documents")
-    app.state.batches = Batches(engine)
+    store = None if engine.data is None else BatchStore(engine.data / FILE)
+    app.state.batches = Batches(engine, BatchWork(engine), store)
     return app

@@ -1,107 +1,68 @@
 """Batch operations: one command for each thing a filter finds, run beside everything else, a few at a time.
 
 Camunda's own batch operations find their items in a search database that the engine asks; this engine has none, so the gateway does it.
-What is under way is kept in memory: the commands that were executed are in the engine's log, the list of them ends with the process.
+A durable engine keeps them in its folder, and one that was under way goes on at the next start; otherwise the list ends with the process.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from camunda_workers.errors import CamundaWorkersError, InvalidState, NotFound
-from camunda_workers.events.dates import to_iso
+from camunda_workers.engine.embedded.rest.batch_model import Batch, Item
+from camunda_workers.errors import BackPressure, CamundaWorkersError, EngineUnavailable, InvalidState, NotFound
 
 if TYPE_CHECKING:
     from camunda_workers.engine.embedded.engine import EmbeddedEngine
+    from camunda_workers.engine.embedded.rest.batch_store import BatchStore
+
+_log = logging.getLogger(__name__)
 
 _AT_ONCE = 16
 _KEPT = 1000
 """Batches that are remembered; the oldest finished ones are forgotten."""
 _FIRST_KEY = 2**61
 """Above every key the engine makes, and apart from start to start."""
+_PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 
-Execute = Callable[["Item"], Awaitable[None]]
-
-
-@dataclass(slots=True)
-class Item:
-    """One thing to do.
-
-    Attributes:
-        key: the incident, or the process instance itself.
-        process_instance_key: the instance it belongs to.
-    """
-
-    key: int
-    process_instance_key: int
-    root_process_instance_key: int | None = None
-    state: str = "ACTIVE"
-    processed_at: int | None = None
-    error: str | None = None
-
-
-@dataclass(slots=True)
-class Batch:
-    """One batch operation."""
-
-    key: int
-    kind: str
-    items: Sequence[Item]
-    started_at: int
-    state: str = "ACTIVE"
-    ended_at: int | None = None
-    running: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def shown(self) -> dict[str, Any]:
-        """Return it in the shape of the REST API."""
-
-        def count(state: str) -> int:
-            return sum(item.state == state for item in self.items)
-
-        return {
-            "batchOperationKey": str(self.key),
-            "state": self.state,
-            "batchOperationType": self.kind,
-            "startDate": to_iso(self.started_at),
-            "endDate": None if self.ended_at is None else to_iso(self.ended_at),
-            "actorType": None,
-            "actorId": None,
-            "operationsTotalCount": len(self.items),
-            "operationsFailedCount": count("FAILED"),
-            "operationsCompletedCount": count("COMPLETED"),
-            "errors": [],
-        }
-
-    def shown_items(self) -> list[dict[str, Any]]:
-        """Return its items in the shape of the REST API."""
-        return [
-            {
-                "operationType": self.kind,
-                "batchOperationKey": str(self.key),
-                "itemKey": str(item.key),
-                "processInstanceKey": str(item.process_instance_key),
-                "rootProcessInstanceKey": None if item.root_process_instance_key is None else str(item.root_process_instance_key),
-                "state": item.state,
-                "processedDate": None if item.processed_at is None else to_iso(item.processed_at),
-                "errorMessage": item.error,
-            }
-            for item in self.items
-        ]
+Execute = Callable[[Batch, Item, Callable[[], Awaitable[None]]], Awaitable[None]]
 
 
 class Batches:
-    """The batch operations of one engine."""
+    """The batch operations of one engine.
 
-    def __init__(self, engine: EmbeddedEngine) -> None:
+    Args:
+        engine: whose time it is.
+        execute: does what is to be done to an item.
+        store: where they are kept, for an engine that keeps things.
+    """
+
+    def __init__(self, engine: EmbeddedEngine, execute: Execute, store: BatchStore | None = None) -> None:
         self._engine = engine
+        self._execute = execute
+        self._store = store
         self._keys = itertools.count(_FIRST_KEY + time.time_ns() // 1000)
         self._batches: dict[int, Batch] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._changed: dict[int, set[int]] = {}
+        self._writing = asyncio.Lock()
+
+    def go_on(self) -> None:
+        """Take up what a former process left.
+
+        Raises:
+            ConfigurationError: what it left cannot be read.
+        """
+        for batch in [] if self._store is None else self._store.load():
+            self._batches[batch.key] = batch
+            if batch.ended_at is None:
+                if batch.state != "SUSPENDED":
+                    batch.running.set()
+                self._begin(batch)
 
     def all(self) -> list[Batch]:
         """Return what is remembered, oldest first."""
@@ -118,46 +79,59 @@ class Batches:
             raise NotFound(f"Batch operation with key '{key}' not found")
         return found
 
-    def start(self, kind: str, items: Sequence[Item], execute: Execute) -> Batch:
-        """Start one; it runs on its own."""
-        for old in [one.key for one in self._batches.values() if one.ended_at is not None][: max(0, len(self._batches) - _KEPT + 1)]:
-            del self._batches[old]
-        batch = Batch(next(self._keys), kind, items, self._now())
+    async def start(self, kind: str, items: Sequence[Item], order: Mapping[str, Any]) -> Batch:
+        """Start one; it runs on its own, and a durable engine will finish it, whatever happens now."""
+        gone = [one.key for one in self._batches.values() if one.ended_at is not None][: max(0, len(self._batches) - _KEPT + 1)]
+        batch = Batch(next(self._keys), kind, items, self._now(), order)
+        if self._store is not None:
+            await self._store.add(batch)
+            if gone:
+                await self._store.forget(gone)
+        for old in gone:
+            self._batches.pop(old, None)
         batch.running.set()
         self._batches[batch.key] = batch
-        task = asyncio.create_task(self._run(batch, execute), name=f"camunda-workers-batch-{batch.key}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._begin(batch)
         return batch
 
-    def suspend(self, key: int) -> None:
+    async def suspend(self, key: int) -> None:
         """Hold one back; what is under way is finished."""
         batch = self._open(key)
         batch.running.clear()
         batch.state = "SUSPENDED"
+        await self._keep(batch)
 
-    def resume(self, key: int) -> None:
+    async def resume(self, key: int) -> None:
         """Let one go on."""
         batch = self._open(key)
         if batch.state != "SUSPENDED":
             raise InvalidState(f"Batch operation with key '{key}' is not suspended, but {batch.state}")
         batch.state = "ACTIVE"
+        await self._keep(batch)
         batch.running.set()
 
-    def cancel(self, key: int) -> None:
+    async def cancel(self, key: int) -> None:
         """End one; what is under way is finished, the rest is not done."""
         batch = self._open(key)
-        for item in batch.items:
-            if item.state == "ACTIVE":
-                item.state = "CANCELED"
+        left = [number for number, item in enumerate(batch.items) if item.state == "ACTIVE"]
+        for number in left:
+            batch.items[number].state = "CANCELED"
         batch.state, batch.ended_at = "CANCELED", self._now()
+        await self._keep(batch, *left)
         batch.running.set()
 
     async def close(self) -> None:
-        """Stop whatever runs."""
+        """Stop whatever runs; what is kept goes on at the next start."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._store is not None:
+            await self._store.close()
+
+    def _begin(self, batch: Batch) -> None:
+        task = asyncio.create_task(self._run(batch), name=f"camunda-workers-batch-{batch.key}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _open(self, key: int) -> Batch:
         batch = self.get(key)
@@ -168,23 +142,69 @@ class Batches:
     def _now(self) -> int:
         return int(self._engine.now().timestamp() * 1000)
 
-    async def _run(self, batch: Batch, execute: Execute) -> None:
-        left = iter(batch.items)
+    async def _keep(self, batch: Batch, *numbers: int) -> None:
+        """Write down what changed; what others change meanwhile goes along, so that many items are one write."""
+        if self._store is None:
+            return
+        self._changed.setdefault(batch.key, set()).update(numbers)
+        async with self._writing:
+            changed = self._changed.pop(batch.key, None)
+            if changed is None:
+                return  # somebody else has written it
+            try:
+                await self._store.mark(batch, changed)
+            except BaseException:
+                self._changed.setdefault(batch.key, set()).update(changed)
+                raise
+
+    async def _run(self, batch: Batch) -> None:
+        left = iter(enumerate(batch.items))
 
         async def work() -> None:
-            for item in left:
+            for number, item in left:
                 await batch.running.wait()
-                if item.state != "ACTIVE":
-                    continue
-                try:
-                    await execute(item)
-                    item.state = "COMPLETED"
-                except CamundaWorkersError as error:
-                    item.state, item.error = "FAILED", str(error)
-                item.processed_at = self._now()
+                if item.state == "ACTIVE":
+                    await self._do(batch, number, item)
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(_AT_ONCE, len(batch.items))):
-                group.create_task(work())
-        if batch.ended_at is None:
-            batch.state, batch.ended_at = "COMPLETED", self._now()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(_AT_ONCE, len(batch.items))):
+                    group.create_task(work())
+            if batch.ended_at is None:
+                batch.state, batch.ended_at = "COMPLETED", self._now()
+                await self._keep_for_certain(batch)
+        except Exception as error:
+            stopped = isinstance(error, ExceptionGroup) and error.split(EngineUnavailable)[1] is None  # pyright: ignore[reportUnknownMemberType]
+            if not stopped:  # otherwise the engine ends, and what is kept goes on at the next start
+                _log.exception("batch operation %s cannot go on", batch.key)
+
+    async def _do(self, batch: Batch, number: int, item: Item) -> None:
+        for pause in itertools.chain(_PAUSES, itertools.repeat(_PAUSES[-1])):
+            try:
+                await self._execute(batch, item, lambda: self._keep(batch, number))
+            except BackPressure:
+                # Too busy, or its disk is full: that says nothing about the item.
+                await asyncio.sleep(pause)
+                continue
+            except EngineUnavailable:
+                raise
+            except CamundaWorkersError as error:
+                state, problem = "FAILED", str(error)
+            except Exception as error:
+                _log.exception("an item of batch operation %s failed", batch.key)
+                state, problem = "FAILED", f"{type(error).__name__}: {error}"
+            else:
+                state, problem = "COMPLETED", None
+            break
+        else:
+            return
+        item.state, item.error, item.processed_at = state, problem, self._now()
+        await self._keep_for_certain(batch, number)
+
+    async def _keep_for_certain(self, batch: Batch, *numbers: int) -> None:
+        for pause in itertools.chain(_PAUSES, itertools.repeat(_PAUSES[-1])):
+            try:
+                await self._keep(batch, *numbers)
+                break
+            except BackPressure:
+                await asyncio.sleep(pause)

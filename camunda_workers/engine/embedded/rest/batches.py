@@ -9,11 +9,12 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from camunda_workers.engine.embedded import commands
 from camunda_workers.engine.embedded.rest import bodies
-from camunda_workers.engine.embedded.rest.batch_runner import Batch, Batches, Item
+from camunda_workers.engine.embedded.rest.batch_model import Item
+from camunda_workers.engine.embedded.rest.batch_runner import Batches
+from camunda_workers.engine.embedded.rest.batch_work import CANCEL, MIGRATE, MODIFY, RESOLVE
 from camunda_workers.engine.embedded.rest.bodies import Body, Reference, Referenced, Text
-from camunda_workers.engine.embedded.rest.context import bridge_of, model_of
+from camunda_workers.engine.embedded.rest.context import model_of
 from camunda_workers.engine.embedded.rest.listing import listed
 from camunda_workers.engine.embedded.rest.operation import Operation
 from camunda_workers.engine.embedded.rest.problem import BadRequest
@@ -64,42 +65,33 @@ def _instance(one: Mapping[str, Any]) -> Item:
     return Item(key, key, None if root is None else int(root))
 
 
-def _started(batch: Batch) -> Response:
+async def _start(request: Request, kind: str, items: Sequence[Item], **order: Any) -> Response:
+    batch = await _batches(request).start(kind, items, order)
     return JSONResponse({"batchOperationKey": str(batch.key), "batchOperationType": batch.kind})
 
 
 async def cancel_process_instances_batch_operation(request: Request, body: OnInstances) -> Response:
     """Cancel process instances; those that others called end with their callers."""
     items = await _instances(request, body.filter, process_instances.c.parent_process_instance_key.is_(None))
-    bridge = bridge_of(request)
-
-    async def execute(item: Item) -> None:
-        await bridge.execute(commands.cancel_instance(item.key, body.operation_reference))
-
-    return _started(_batches(request).start("CANCEL_PROCESS_INSTANCE", items, execute))
+    return await _start(request, CANCEL, items, operationReference=body.operation_reference)
 
 
-async def _resolve(request: Request, keys: Sequence[int]) -> Response:
+async def _resolve(request: Request, keys: Sequence[int], reference: int | None) -> Response:
     found = await _found(request, INCIDENT, {"state": "ACTIVE"}, incidents.c.process_instance_key.in_(keys))
     items = [Item(int(one["incidentKey"]), int(one["processInstanceKey"])) for one in found]
-    bridge = bridge_of(request)
-
-    async def execute(item: Item) -> None:
-        await bridge.execute(commands.resolve_incident(item.key))
-
-    return _started(_batches(request).start("RESOLVE_INCIDENT", items, execute))
+    return await _start(request, RESOLVE, items, operationReference=reference)
 
 
 async def resolve_incidents_batch_operation(request: Request, body: OnInstances) -> Response:
     """Resolve the incidents of process instances."""
-    return await _resolve(request, [item.key for item in await _instances(request, body.filter)])
+    return await _resolve(request, [item.key for item in await _instances(request, body.filter)], body.operation_reference)
 
 
 async def resolve_process_instance_incidents(request: Request) -> Response:
     """Resolve the incidents of one process instance."""
     key = bodies.path_key(request, "processInstanceKey")
     await (await model_of(request)).get(PROCESS_INSTANCE, key)
-    return await _resolve(request, [key])
+    return await _resolve(request, [key], None)
 
 
 class MigrateInstances(OnInstances):
@@ -110,13 +102,9 @@ class MigrateInstances(OnInstances):
 
 async def migrate_process_instances_batch_operation(request: Request, body: MigrateInstances) -> Response:
     """Move process instances to another definition."""
-    target, mapping = body.migration_plan.target_process_definition_key, body.migration_plan.mapping()
-    items, bridge = await _instances(request, body.filter), bridge_of(request)
-
-    async def execute(item: Item) -> None:
-        await bridge.execute(commands.migrate_instance(item.key, target, mapping, body.operation_reference))
-
-    return _started(_batches(request).start("MIGRATE_PROCESS_INSTANCE", items, execute))
+    items, plan = await _instances(request, body.filter), body.migration_plan
+    target = plan.target_process_definition_key
+    return await _start(request, MIGRATE, items, target=target, mapping=plan.mapping(), operationReference=body.operation_reference)
 
 
 class _Move(Body):
@@ -132,20 +120,9 @@ class ModifyInstances(OnInstances):
 
 async def modify_process_instances_batch_operation(request: Request, body: ModifyInstances) -> Response:
     """In process instances, end elements and activate others in their place."""
-    items, bridge = await _instances(request, body.filter), bridge_of(request)
+    items = await _instances(request, body.filter)
     moves = {one.source_element_id: one.target_element_id for one in body.move_instructions}
-
-    async def execute(item: Item) -> None:
-        model = await model_of(request)
-        asked = {"processInstanceKey": item.key, "state": "ACTIVE", "$or": [{"elementId": source} for source in moves]}
-        found = (await model.search_element_instances(asked, page={"limit": 10_000}))["items"]
-        activate: list[dict[str, Any]] = [
-            {"elementId": moves[one["elementId"]], "ancestorScopeKey": -1, "variableInstructions": []} for one in found
-        ]
-        terminate = [int(one["elementInstanceKey"]) for one in found]
-        await bridge.execute(commands.modify_instance(item.key, activate, terminate, body.operation_reference))
-
-    return _started(_batches(request).start("MODIFY_PROCESS_INSTANCE", items, execute))
+    return await _start(request, MODIFY, items, moves=moves, operationReference=body.operation_reference)
 
 
 async def search_batch_operations(request: Request, body: Search) -> Response:
@@ -171,19 +148,19 @@ async def get_batch_operation(request: Request) -> Response:
 
 async def cancel_batch_operation(request: Request, body: Referenced) -> Response:
     """End a batch operation."""
-    _batches(request).cancel(_key(request))
+    await _batches(request).cancel(_key(request))
     return Response(status_code=204)
 
 
 async def suspend_batch_operation(request: Request, body: Referenced) -> Response:
     """Hold a batch operation back."""
-    _batches(request).suspend(_key(request))
+    await _batches(request).suspend(_key(request))
     return Response(status_code=204)
 
 
 async def resume_batch_operation(request: Request, body: Referenced) -> Response:
     """Let a batch operation go on."""
-    _batches(request).resume(_key(request))
+    await _batches(request).resume(_key(request))
     return Response(status_code=204)
 
 

@@ -8,14 +8,14 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from camunda_workers.engine.embedded.rest.context import engine_of
+from camunda_workers.engine.embedded.rest.context import caller_of, engine_of
 from camunda_workers.engine.embedded.rest.operation import Operation
 from camunda_workers.engine.embedded.version import ENGINE_VERSION
 
 
 async def get_topology(request: Request) -> Response:
     """One broker, one partition: this process."""
-    port = urlsplit(f"//{engine_of(request).grpc_address}").port
+    port = urlsplit(f"//{engine_of(request).grpc_address.rpartition('/')[2]}").port
     health = "healthy" if engine_of(request).healthy() else "unhealthy"
     broker = {
         "nodeId": 0,
@@ -48,14 +48,15 @@ async def get_license(request: Request) -> Response:
 
 
 async def get_authentication(request: Request) -> Response:
-    """No authentication on loopback: everybody is the same development user."""
+    """Who asks; where nobody is asked who they are, everybody is the same development user."""
+    caller = caller_of(request)
     body: dict[str, Any] = {
-        "username": "development",
-        "displayName": "Development user",
-        "email": None,
+        "username": caller.name,
+        "displayName": caller.display_name,
+        "email": caller.email,
         "authorizedComponents": ["*"],
         "tenants": [{"tenantId": "<default>", "name": "Default", "description": None}],
-        "groups": [],
+        "groups": list(caller.groups),
         "roles": [],
         "salesPlanType": None,
         "c8Links": {},

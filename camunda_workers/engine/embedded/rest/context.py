@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
+from camunda_workers.engine.embedded.auth.caller import DEVELOPER, Caller
+
 if TYPE_CHECKING:
     from camunda_workers.engine.embedded.bridge import Bridge
     from camunda_workers.engine.embedded.engine import EmbeddedEngine
@@ -20,6 +22,11 @@ def engine_of(request: Request) -> EmbeddedEngine:
 def bridge_of(request: Request) -> Bridge:
     """Return the way to execute commands."""
     return engine_of(request).bridge
+
+
+def caller_of(request: Request) -> Caller:
+    """Return who asks."""
+    return getattr(request.state, "caller", DEVELOPER)
 
 
 async def model_of(request: Request) -> ReadModel:

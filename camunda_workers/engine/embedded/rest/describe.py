@@ -29,6 +29,7 @@ _WORDS = {
     204: "Done; nothing to say.",
     207: "Some were refused.",
     400: "The request cannot be read, or something in it is not allowed.",
+    401: "Who asks is not known.",
     404: "There is no such thing.",
     409: "Not in this state, or already there.",
     413: "Too large.",
@@ -66,8 +67,8 @@ def describe(operations: Sequence[Operation]) -> dict[str, Any]:
 
 def _operation(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     has_body = operation.body is not None or operation.form is not None
-    # Every operation can meet an engine that is stopped or fails.
-    refusals = {400, *operation.refusals, *((413, 415) if has_body else ()), 500, 503}
+    # Every operation can meet an engine that is stopped or fails, or one that asks who comes.
+    refusals = {400, 401, *operation.refusals, *((413, 415) if has_body else ()), 500, 503}
     shown: dict[str, Any] = {
         "operationId": operation.operation_id,
         "summary": (operation.handle.__doc__ or "").strip().splitlines()[0],

@@ -13,7 +13,7 @@ from camunda_workers.errors import NotSupported
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
-_IDENTITY = "this gateway serves one development user on loopback: no users, groups, roles, tenants or authorizations are managed in it"
+_IDENTITY = "users, groups, roles, tenants and authorizations are not managed in this gateway; 'engine start --auth' says who may come in"
 _NEWER = "Camunda 8.8 cannot do that, newer versions can"
 _ADMIN = "one process is one broker: there is nothing to administer"
 _HISTORY = "history is an append-only event log here: nothing is taken out of it"

@@ -1,9 +1,10 @@
-"""The HTTP server of the REST face: loopback only."""
+"""The HTTP server of the REST face."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from camunda_workers.engine.embedded.auth.door import Door
 from camunda_workers.errors import ConfigurationError, MissingExtra
 from camunda_workers.serving import Served, listen, serve
 
@@ -27,12 +28,13 @@ class RestServer:
         await self._batches.close()
 
 
-async def start_rest(engine: EmbeddedEngine, port: int) -> tuple[RestServer, int]:
+async def start_rest(engine: EmbeddedEngine, port: int, door: Door | None = None) -> tuple[RestServer, int]:
     """Serve the engine's REST API.
 
     Args:
         engine: what to serve.
         port: where to listen; 0 takes a free port.
+        door: on which address, and for whom; loopback and everybody by default.
 
     Returns:
         The server and its port.
@@ -45,10 +47,24 @@ async def start_rest(engine: EmbeddedEngine, port: int) -> tuple[RestServer, int
         from camunda_workers.engine.embedded.rest.app import create_app
     except ModuleNotFoundError:
         raise MissingExtra("embedded", _WHAT) from None
+    door = door or Door()
     try:
-        listener = listen("127.0.0.1", port)
+        listener = listen(door.host, port)
     except OSError as error:
         raise ConfigurationError(f"REST port {port} is taken: choose another one, or 0 for a free one") from error
-    app = create_app(engine)
-    served = await serve(app, listener, what=_WHAT, name="camunda-workers-rest", timeout_graceful_shutdown=1)
+    try:
+        app = create_app(engine)
+        app.state.batches.go_on()
+    except BaseException:
+        listener.close()
+        raise
+    guarded: Any = app
+    if door.guard is not None:
+        from camunda_workers.engine.embedded.auth.faces import GuardedRest
+
+        guarded = GuardedRest(app, door.guard)
+    options: dict[str, Any] = {"timeout_graceful_shutdown": 1}
+    if door.certificate is not None:
+        options |= {"ssl_certfile": door.certificate, "ssl_keyfile": door.key}
+    served = await serve(guarded, listener, what=_WHAT, name="camunda-workers-rest", **options)
     return RestServer(served, app.state.batches), listener.getsockname()[1]

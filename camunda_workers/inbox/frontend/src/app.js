@@ -4,6 +4,8 @@ import { startKeyboard } from "./keyboard.js";
 import { startLive } from "./live.js";
 import { localTimes } from "./times.js";
 import { startIslands } from "./islands.js";
+import { startMentions } from "./mentions.js";
+import { startUploads } from "./upload.js";
 
 // Nothing here is evaluated from text: the content security policy forbids it, and htmx must not try.
 Object.assign(htmx.config, {
@@ -37,7 +39,7 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   const to = event.detail.xhr.getResponseHeader("X-Sign-In");
   if (to) {
     event.detail.shouldSwap = false;
-    location.assign(to);
+    if (!root.dataset.leaving) location.assign(to);
   }
 });
 document.addEventListener("htmx:sendError", () => say(root.dataset.offline));
@@ -51,6 +53,7 @@ export function say(text) {
 }
 
 function settled(element) {
+  zones();
   localTimes(document);
   startIslands(document, csrf, say);
   if (element.id === "list" || element.closest?.("#list")) {
@@ -71,6 +74,11 @@ function settled(element) {
   }
 }
 
+// Days begin where the person is.
+function zones() {
+  for (const field of document.querySelectorAll("[data-zone]")) field.value = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
+}
+
 function markCurrent() {
   const key = document.querySelector("#main [data-task]")?.dataset.task;
   for (const row of document.querySelectorAll("#list [data-row]")) {
@@ -82,6 +90,8 @@ function markCurrent() {
 }
 
 document.addEventListener("click", (event) => {
+  // Whoever signs out goes where that leads: not to the sign-in page, because something else was being read at that moment.
+  if (event.target.closest('[hx-post="/sign-out"]')) root.dataset.leaving = "yes";
   const theme = event.target.closest("[data-theme-to]");
   if (theme) {
     const shown = root.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
@@ -105,7 +115,10 @@ document.addEventListener("change", (event) => {
   }
 });
 
+zones();
 localTimes(document);
+startUploads(csrf);
+startMentions();
 startKeyboard(say);
 startLive();
 startIslands(document, csrf, say);

@@ -1,8 +1,9 @@
-// The diagram with what happened in it: the path taken, what waits now, and where something went wrong.
+// The diagram with what happened in it: the path taken or the heat, what waits now, and where something went wrong.
 import NavigatedViewer from "bpmn-js/lib/NavigatedViewer";
 
 // Colours by name, so that a diagram follows the theme.
 const COLOURS = { defaultFillColor: "var(--surface)", defaultStrokeColor: "var(--diagram)", defaultLabelColor: "var(--text)" };
+const MARKERS = ["is-active", "is-done", "is-broken", "is-taken", "is-hot-1", "is-hot-2", "is-hot-3", "is-hot-4", "is-hot-5"];
 
 export async function start(place) {
   const facts = JSON.parse(document.getElementById(place.dataset.source).textContent);
@@ -10,14 +11,8 @@ export async function start(place) {
   await viewer.importXML(facts.xml);
   const canvas = viewer.get("canvas");
   const registry = viewer.get("elementRegistry");
-  const overlays = viewer.get("overlays");
-  for (const [id, state] of Object.entries(facts.elements)) {
-    if (!registry.get(id)) continue;
-    if (state.active) mark(canvas, overlays, id, "is-active", state.active, "token");
-    else if (state.completed) canvas.addMarker(id, "is-done");
-    if (state.incidents) mark(canvas, overlays, id, "is-broken", state.incidents, "incident");
-  }
-  for (const id of facts.flows) if (registry.get(id)) canvas.addMarker(id, "is-taken");
+  const stand = new Stand(canvas, registry, viewer.get("overlays"));
+  stand.show(facts);
   const focus = registry.get(facts.here);
   canvas.zoom("fit-viewport", "auto");
   // A large diagram on a small screen: what is looked at goes into the middle, at a size that can be read.
@@ -29,13 +24,70 @@ export async function start(place) {
       else canvas.zoom(canvas.zoom() * (button.dataset.zoom === "in" ? 1.25 : 0.8));
     });
   }
+  if (place.dataset.refresh) follow(place, stand);
 }
 
+// Tokens move while somebody looks.
+function follow(place, stand) {
+  let asking = false;
+  const changed = async () => {
+    if (!place.isConnected || asking) return;
+    asking = true;
+    try {
+      const response = await fetch(place.dataset.refresh, { headers: { Accept: "application/json" }, credentials: "same-origin" });
+      if (response.ok) stand.show(await response.json());
+    } catch {
+      // The dot at the top says that nothing comes any more.
+    } finally {
+      asking = false;
+    }
+  };
+  let again = null;
+  document.body.addEventListener("changed", () => {
+    changed();
+    // Numbers that were counted a moment ago are given again: the last change must be seen, too.
+    clearTimeout(again);
+    again = setTimeout(changed, 1500);
+  });
+}
 
-function mark(canvas, overlays, id, name, count, kind) {
-  canvas.addMarker(id, name);
-  const badge = document.createElement("span");
-  badge.className = `badge-on-diagram ${kind}`;
-  badge.textContent = String(count);
-  overlays.add(id, { position: kind === "token" ? { bottom: 12, left: -10 } : { top: -12, right: 12 }, html: badge });
+class Stand {
+  constructor(canvas, registry, overlays) {
+    Object.assign(this, { canvas, registry, overlays });
+    this.shown = "";
+  }
+
+  show(facts) {
+    const text = JSON.stringify([facts.elements, facts.flows]);
+    if (text === this.shown) return;
+    this.shown = text;
+    this.overlays.clear();
+    this.registry.forEach((element) => {
+      for (const name of MARKERS) if (this.canvas.hasMarker(element, name)) this.canvas.removeMarker(element, name);
+    });
+    for (const [id, state] of Object.entries(facts.elements)) {
+      const element = this.registry.get(id);
+      if (!element) continue;
+      if (facts.heat) {
+        if (state.heat && !element.children?.length) this.canvas.addMarker(id, `is-hot-${state.heat}`);
+        if (state.label) this.badge(id, state.label, "count", { top: -10, right: element.width > 60 ? 38 : 12 });
+        if (state.active) this.badge(id, state.active, "token", { top: -12, left: -10 });
+      } else if (state.active) {
+        this.canvas.addMarker(id, "is-active");
+        this.badge(id, state.active, "token", { bottom: 12, left: -10 });
+      } else if (state.completed) this.canvas.addMarker(id, "is-done");
+      if (state.incidents) {
+        this.canvas.addMarker(id, "is-broken");
+        this.badge(id, state.incidents, "incident", { bottom: 12, right: 12 });
+      }
+    }
+    for (const id of facts.flows) if (this.registry.get(id)) this.canvas.addMarker(id, "is-taken");
+  }
+
+  badge(id, text, kind, position) {
+    const badge = document.createElement("span");
+    badge.className = `badge-on-diagram ${kind}`;
+    badge.textContent = String(text);
+    this.overlays.add(id, { position, html: badge });
+  }
 }

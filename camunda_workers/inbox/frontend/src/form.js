@@ -1,10 +1,16 @@
 // The task's form, drawn by form-js. What it sends is checked again by the server, whose messages come back beside the fields.
 import { Form } from "@bpmn-io/form-js-viewer";
+import { send } from "./sending.js";
 
 export async function start(place, { csrf, say }) {
   const task = JSON.parse(document.getElementById(place.dataset.source).textContent);
   // Without a delay: form-js would draw over what is being typed when something else changes meanwhile.
-  const form = new Form({ container: place, debounce: false });
+  const form = new Form({
+    container: place,
+    debounce: false,
+    // Where a document that the form shows is read: the case's files, never an address out of a variable.
+    additionalModules: [{ documentEndpointBuilder: ["value", { buildUrl: (one) => new URL(`${task.files}/${encodeURIComponent(one.documentId)}`, location.origin).href }] }],
+  });
   await form.importSchema(task.schema, task.data);
   if (task.readOnly) form.setProperty("readOnly", true);
   place.dataset.ready = "yes";
@@ -56,7 +62,9 @@ class Work {
 
   entered() {
     // What form-js would submit, without having it checked: a draft may be half done.
-    return this.form._getSubmitData();
+    const data = this.form._getSubmitData();
+    // Files that were chosen but not sent yet cannot come back from a draft.
+    return JSON.parse(JSON.stringify(data, (name, value) => (typeof value === "string" && value.startsWith("files::") ? undefined : value)));
   }
 
   async save(asked) {
@@ -82,13 +90,19 @@ class Work {
   async complete(button) {
     if (button.disabled) return;
     clearTimeout(this.timer);
-    const { data, errors } = this.form.submit();
+    const { data, errors, files } = this.form.submit();
     if (Object.keys(errors).length) {
       this.status(this.task.words.correct, "bad");
       this.focusFirst();
       return;
     }
     button.disabled = true;
+    const problem = await this.attach(data, files);
+    if (problem) {
+      button.disabled = false;
+      this.status(problem, "bad");
+      return;
+    }
     const answer = await this.post(this.task.complete, { variables: data });
     if (answer.next) {
       this.dirty = false;
@@ -98,6 +112,26 @@ class Work {
     button.disabled = false;
     if (answer.problems) this.beside(answer.problems);
     this.status(answer.text, "bad", answer.reload);
+  }
+
+  // The files that the form's pickers hold go into the case first; what is submitted are references to them.
+  async attach(data, files) {
+    this.sent ??= new Map();
+    const references = new Map();
+    for (const [key, chosen] of files ?? []) {
+      const found = [];
+      for (const file of chosen) {
+        if (!this.sent.has(file)) {
+          const answer = await send(this.task.files, file, this.csrf);
+          if (!answer.reference) return answer.text;
+          this.sent.set(file, answer.reference);
+        }
+        found.push(this.sent.get(file));
+      }
+      references.set(key, found);
+    }
+    replace(data, references);
+    return null;
   }
 
   beside(problems) {
@@ -163,6 +197,14 @@ class Work {
       again.addEventListener("click", () => location.reload());
       place.append(" ", again);
     }
+  }
+}
+
+// A picker's value is a key of the form's own registry of files.
+function replace(value, references) {
+  for (const [name, one] of Object.entries(value ?? {})) {
+    if (typeof one === "string" && references.has(one)) value[name] = references.get(one);
+    else if (one && typeof one === "object") replace(one, references);
   }
 }
 

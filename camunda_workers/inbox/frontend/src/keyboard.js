@@ -56,6 +56,14 @@ const KEYS = {
   f: () => focusIn("#main .fjs-container input, #main .fjs-container textarea, #main .fjs-container select, #main .fjs-container [tabindex='0']"),
   d: () => press("[data-key=diagram]"),
   h: () => press("[data-key=history]"),
+  g: () => {
+    const hand = document.getElementById("hand");
+    if (!hand) return press("[data-key=resolve]");
+    hand.open = !hand.open;
+    (hand.open ? hand.querySelector("input:not([type=hidden])") : hand.querySelector("summary")).focus();
+    return true;
+  },
+  p: () => press("#file"),
   m: () => focusIn("#comment-text"),
   1: () => press("[data-key=mine]"),
   2: () => press("[data-key=team]"),

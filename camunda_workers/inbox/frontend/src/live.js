@@ -19,7 +19,7 @@ export function startLive() {
     source = new EventSource(address);
     source.addEventListener("changed", changed);
     source.addEventListener("hello", () => show("on"));
-    source.addEventListener("bye", () => { source.close(); location.reload(); });
+    source.addEventListener("bye", () => { source.close(); if (!document.documentElement.dataset.leaving) location.reload(); });
     source.onerror = () => show("off");
   };
   open();

@@ -8,8 +8,8 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * What the engine's threads have to tell Python, in order. Python is called once, when something has come into the empty outbox, and takes all that
- * is there: a call into Python waits for its global lock and costs more than what it tells.
+ * What the engine's threads have to tell Python, in order. Python is woken once, when something has come into the empty outbox, and takes all that is
+ * there: a call for each would cost more than what it tells.
  *
  * <p>A message is its length (4 bytes, big-endian, not counted in itself), one byte for its kind, and what the kind says.
  */

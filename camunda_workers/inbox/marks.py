@@ -1,0 +1,40 @@
+"""Whether what somebody is about to see is sensitive, as far as that takes looking things up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from camunda_workers.client import UserTask
+from camunda_workers.inbox.site import Site
+from camunda_workers.inbox.views.rows import by_instance
+from camunda_workers.inbox.views.sensitive import mark_of, names_needed
+
+
+async def variables_of(site: Site, instance: int) -> dict[str, Any]:
+    """A process instance's own variables, whole."""
+    items = await site.parts.client.search_variables({"scopeKey": instance}, page={"from": 0, "limit": 500}, truncate=False)
+    return by_instance(items).get(instance, {})
+
+
+async def mark_of_task(site: Site, task: UserTask) -> str | None:
+    """What makes a task's case sensitive."""
+    section = site.parts.section
+    seen = await variables_of(site, task.process_instance_key or 0) if names_needed(section) else {}
+    return mark_of(section, task.process_definition_id, seen, elements=(task.element_id,))
+
+
+async def mark_of_case(site: Site, business_id: str) -> str | None:
+    """What makes a case sensitive: any of its process instances, or of their user tasks."""
+    section = site.parts.section
+    instances = sorted(await site.parts.log.instances_of(business_id))
+    model = await site.parts.model()
+    tasks = await site.parts.client.search_user_tasks(
+        {"processInstanceKey": {"$in": instances}}, "creation_date", {"from": 0, "limit": 500}
+    )
+    for key in instances:
+        process = str((await model.get_process_instance(key))["processDefinitionId"])
+        seen = await variables_of(site, key) if names_needed(section) else {}
+        elements = {task.element_id for task in tasks if task.process_instance_key == key}
+        if (mark := mark_of(section, process, seen, elements=sorted(elements))) is not None:
+            return mark
+    return None

@@ -1,0 +1,88 @@
+"""A real Chromium in front of the inbox."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Page, async_playwright
+
+from tests.conftest import BROWSERS
+from tests.support.inbox_ground import PASSWORD, SECTION, Inbox, inbox
+
+SHOTS = os.environ.get("CAMUNDA_WORKERS_SCREENSHOTS")
+"""A folder in which to keep pictures of every page, for people to look at."""
+
+Open = Callable[..., Awaitable[Page]]
+VIOLATIONS = (
+    "window.violations = []; addEventListener('securitypolicyviolation', (e) => violations.push(e.violatedDirective + ' ' + e.blockedURI))"
+)
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncGenerator[Inbox]:
+    section = SECTION.model_copy(update={"auditors": ("claims-operations",), "sensitive": ("claim/approve-payment",)})
+    async with inbox(tmp_path, section=section) as running:
+        yield running
+
+
+@pytest.fixture
+async def browser() -> AsyncGenerator[Browser]:
+    program = next(found for name in BROWSERS if (found := shutil.which(name)))
+    async with async_playwright() as playwright:
+        running = await playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield running
+        await running.close()
+
+
+async def _enter(page: Page, site: Inbox, user: str, path: str) -> None:
+    await page.goto(f"{site.address}/sign-in?to={path}")
+    await page.get_by_label("User name").fill(user)
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Sign in").click()
+    await page.wait_for_selector("#live-state[data-state=on]")
+
+
+async def signed_in(site: Inbox, browser: Browser, user: str, path: str) -> Page:
+    """A window on an inbox of the test's own; whoever opens it closes its context."""
+    page = await (await browser.new_context(locale="en-GB")).new_page()
+    await _enter(page, site, user, path)
+    return page
+
+
+@pytest.fixture
+async def sign_in(site: Inbox, browser: Browser) -> AsyncGenerator[Open]:
+    """Opens windows of people who are signed in; in none of them may a script fail or the policy be broken."""
+    pages: list[Page] = []
+    problems: list[str] = []
+    async with AsyncExitStack() as stack:
+
+        async def opened(user: str, path: str = "/tasks", *, phone: bool = False, dark: bool = False) -> Page:
+            size: Any = {"width": 390, "height": 844} if phone else {"width": 1400, "height": 900}
+            context = await browser.new_context(viewport=size, color_scheme="dark" if dark else "light", locale="en-GB", has_touch=phone)
+            stack.push_async_callback(context.close)
+            await context.add_init_script(VIOLATIONS)
+            page = await context.new_page()
+            page.on("pageerror", lambda error: problems.append(str(error)))
+            pages.append(page)
+            await _enter(page, site, user, path)
+            return page
+
+        yield opened
+        for page in pages:
+            assert await page.evaluate("window.violations") == []
+        assert problems == []
+
+
+async def shot(page: Page, name: str) -> None:
+    if SHOTS:
+        await page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=True)
+
+
+async def form_of(page: Page) -> None:
+    await page.wait_for_selector("[data-island=form][data-ready]")
