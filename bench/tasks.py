@@ -31,6 +31,7 @@ from camunda_workers.project_people import DutiesSection, InboxSection
 from camunda_workers.settings import Settings
 from camunda_workers.tasks import TaskQueue, TaskStore, duties_router, open_desk, open_tasks
 from camunda_workers.worker import WorkerRunner
+from camunda_workers.worker.collector import calm_collector
 from tests.support.inbox_ground import PASSWORD, SECTION, Browser
 from tests.support.postgres_server import postgres_server
 from tests.support.tasks_ground import DUTIES, ROOT, claim, systems
@@ -107,6 +108,7 @@ async def ground(where: Path | str, folder: Path) -> AsyncGenerator[Ground]:
         )
         app = create_inbox(parts)
         await stack.enter_async_context(app.router.lifespan_context(app))
+        stack.enter_context(calm_collector())  # as `up` and `inbox` have it
         yield Ground(log, client, app, keys)
 
 

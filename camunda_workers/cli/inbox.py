@@ -30,6 +30,7 @@ async def _serve(port: int, host: str) -> None:
         raise MissingExtra("inbox", f"'camunda-workers inbox' ({error.name})") from error
     from camunda_workers.cli.log_options import open_log
     from camunda_workers.cli.signals import stop_on_signals
+    from camunda_workers.worker.collector import calm_collector
 
     stop = stop_on_signals()
     settings, project = Settings(), load_project()
@@ -42,4 +43,5 @@ async def _serve(port: int, host: str) -> None:
         if problems := await parts.tasks.problems():
             for name, text in problems.items():
                 print(f"warning   {name}: {text}", flush=True)
-        await stop.wait()
+        with calm_collector():
+            await stop.wait()

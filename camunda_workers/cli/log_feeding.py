@@ -91,7 +91,8 @@ async def _poll(every: float, once: bool, data_dir: Path | None, target: str | N
             if once:
                 return
             with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), every)
+                async with asyncio.timeout(every):
+                    await stop.wait()
 
 
 def import_(

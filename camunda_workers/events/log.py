@@ -131,7 +131,8 @@ class EventLog:
         if await self.size() > size:
             return True
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._grown.wait(), timeout)
+            async with asyncio.timeout(timeout):
+                await self._grown.wait()
         return await self.size() > size
 
     async def size(self) -> int:

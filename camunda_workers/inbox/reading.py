@@ -48,14 +48,14 @@ async def listed(site: Site, reader: Reader, look: Look) -> Listed:
     """The tasks somebody looks at."""
     tasks, caller, section = site.parts.tasks, reader.person.caller, site.parts.section
     limit = MOST if look.q else look.limit
-    found = await tasks.page(caller, look.scope, filter=look.filter(reader.now), sort=SORTS[look.sort], limit=limit)
+    found = await tasks.page(caller, look.scope, filter=look.filter(reader.now), sort=SORTS[look.sort], limit=limit, count_to=MOST_COUNTED)
     seen = await _for_titles(site, found.items)
     efforts = await tasks.efforts()
     shown = rows(found.items, seen, section.processes, caller, reader.now, reader.say, section=section, efforts=efforts)
     if look.q:
         shown = [one for one in shown if one.matches(look.q)]
     has_more = found.cursor is not None if not look.q else len(shown) > look.limit
-    counts = await tasks.counts(caller, ("mine", "team", "standing-in"))
+    counts = await tasks.counts(caller, ("mine", "team", "standing-in"), count_to=MOST_COUNTED)
     given = len(await tasks.store.delegations.by_owner(caller.user))
     return Listed(
         look,

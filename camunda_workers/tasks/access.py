@@ -208,7 +208,11 @@ class TaskAccess:
             hint = "does a worker for the task's listeners run?"
             return DeadlineExceeded(f"task {key}: the engine did not answer in time ({hint}); look at the task before trying again")
         try:
-            task = await self._find(caller, key)
+            task, pause = await self._find(caller, key), 0.05
+            # Whoever was faster does not have it before the listeners have said yes.
+            while task.assignee is None and task.state not in OVER and pause < _LONGEST_PAUSE:
+                await asyncio.sleep(pause)
+                task, pause = await self._find(caller, key), pause * 2
         except NotFound:
             return TaskClosed(key, "GONE", None)
         if task.state in OVER:

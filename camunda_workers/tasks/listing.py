@@ -53,6 +53,7 @@ class TaskLists(TaskAccess):
         sort: Sort = (SLACK, "-priority"),
         limit: int = 50,
         after: str | None = None,
+        count_to: int | None = None,
     ) -> TaskList:
         """A page of the tasks somebody may work on, and how many there are in all.
 
@@ -65,6 +66,7 @@ class TaskLists(TaskAccess):
             sort: ``slack`` (time left minus expected work), or fields, ``-field`` for descending.
             limit: how many at most.
             after: the cursor of the page before.
+            count_to: where it is enough to know that there are at least so many; all of a long queue takes longer to count than to show.
 
         Raises:
             InvalidArgument: there is no such field, or the cursor is not of this list.
@@ -73,15 +75,17 @@ class TaskLists(TaskAccess):
         limited = self._limited(caller, filter)
         wanted = await self._wanted(caller, scope)
         if self._queue is not None:
-            return await self._queue.page(wanted, filter=limited, sort=fields, limit=limit, after=after)
+            return await self._queue.page(wanted, filter=limited, sort=fields, limit=limit, after=after, count_to=count_to)
         return await self._searched(wanted, limited, fields, limit, after)
 
-    async def counts(self, caller: Caller, scopes: Sequence[Scope] = ("mine", "team", "standing-in")) -> Mapping[Scope, int]:
-        """How many tasks there are in each scope."""
+    async def counts(
+        self, caller: Caller, scopes: Sequence[Scope] = ("mine", "team", "standing-in"), *, count_to: int | None = None
+    ) -> Mapping[Scope, int]:
+        """How many tasks there are in each scope; ``count_to`` as for `page`."""
         limited = self._limited(caller, None)
         wanted = [await self._wanted(caller, scope) for scope in scopes]
         if self._queue is not None:
-            return dict(zip(scopes, await self._queue.count(*wanted, filter=limited), strict=True))
+            return dict(zip(scopes, await self._queue.count(*wanted, filter=limited, count_to=count_to), strict=True))
         found = [await self._searched(one, limited, ["creation_date"], 1, None) for one in wanted]
         return {scope: one.total for scope, one in zip(scopes, found, strict=True)}
 

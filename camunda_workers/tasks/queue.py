@@ -38,7 +38,6 @@ SLACK: Final = "slack"
 """Sorts by time left minus expected work: what has to be begun first comes first."""
 
 LONGEST_PAGE: Final = 10_000
-
 _t = user_tasks.c
 _LAST: Final = 2**62  # what has no date comes last
 
@@ -49,7 +48,7 @@ class TaskList:
 
     Attributes:
         items: the tasks, in order.
-        total: how many there are in all.
+        total: how many there are in all, or as far as was to be counted.
         cursor: where the next page begins; ``None`` on the last one.
     """
 
@@ -107,6 +106,7 @@ class TaskQueue:
         sort: Sequence[str] = (SLACK,),
         limit: int = 50,
         after: str | None = None,
+        count_to: int | None = None,
     ) -> TaskList:
         """A page of tasks.
 
@@ -116,6 +116,7 @@ class TaskQueue:
             sort: ``slack``, or fields of `UserTask`, ``-field`` for descending; what has no value comes last.
             limit: how many at most.
             after: the cursor of the page before, of the same list.
+            count_to: count no further than this in each part of the list; all of a long queue takes longer than its page.
 
         Raises:
             InvalidArgument: there is no such field, or the cursor is not of this list.
@@ -125,22 +126,22 @@ class TaskQueue:
         efforts: Mapping[tuple[str, str], Effort] = {}
         if any(one.removeprefix("-") == SLACK for one in sort):
             efforts = await self.efforts()
-        return await self._read(lambda connection: _page(connection, wanted, filter or {}, sort, limit, after, efforts))
+        return await self._read(lambda connection: _page(connection, wanted, filter or {}, sort, limit, after, efforts, count_to))
 
     async def efforts(self) -> Mapping[tuple[str, str], Effort]:
         """How long tasks take, by process id and element id."""
         return await self._efforts.of(self._read)
 
     def forget(self) -> None:
-        """Measure anew how long tasks take, the next time it is needed."""
+        """Measure anew how long tasks take."""
         self._efforts.forget()
 
-    async def count(self, *wanted: Wanted, filter: Mapping[str, Any] | None = None) -> Sequence[int]:
-        """How many tasks there are in all, of each."""
+    async def count(self, *wanted: Wanted, filter: Mapping[str, Any] | None = None, count_to: int | None = None) -> Sequence[int]:
+        """How many tasks there are in all, of each; see `page`."""
 
         def read(connection: Connection) -> Sequence[int]:
             conditions = conditions_of(filter or {})
-            return [sum(_count(connection, [*one, *conditions]) for one in streams_of(connection, each)) for each in wanted]
+            return [sum(_count(connection, [*one, *conditions], count_to) for one in streams_of(connection, each)) for each in wanted]
 
         return await self._read(read)
 
@@ -172,6 +173,7 @@ def _page(
     limit: int,
     after: str | None,
     efforts: Mapping[tuple[str, str], Effort],
+    count_to: int | None,
 ) -> TaskList:
     orders = _orders(sort, efforts, "C" if connection.dialect.name == "postgresql" else "BINARY")
     edge = _read_cursor(after, len(orders)) if after is not None else None
@@ -179,7 +181,7 @@ def _page(
     total, rows = 0, list[tuple[Any, ...]]()
     for stream in streams_of(connection, wanted):
         asked = [*stream, *conditions]
-        total += _count(connection, asked)
+        total += _count(connection, asked, count_to)
         if edge is not None:
             asked.append(_beyond(orders, edge))
         asked += _bound(connection, asked, orders[0], edge, limit + 1)
@@ -202,8 +204,9 @@ def _shown(connection: Connection, keys: Sequence[int]) -> list[UserTask]:
     return [by_key[key] for key in keys if key in by_key]
 
 
-def _count(connection: Connection, asked: Sequence[ColumnElement[bool]]) -> int:
-    return connection.scalar(select(func.count()).select_from(_source(asked, ())).where(*asked)) or 0
+def _count(connection: Connection, asked: Sequence[ColumnElement[bool]], most: int | None) -> int:
+    found = select(_t.key).select_from(_source(asked, ())).where(*asked).limit(most).subquery()
+    return connection.scalar(select(func.count()).select_from(found)) or 0
 
 
 def _source(asked: Sequence[ColumnElement[bool]], orders: Sequence[_Order]) -> Any:

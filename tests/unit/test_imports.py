@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "camunda_workers"
 LAYERS: list[set[str]] = [
-    {"errors", "clock", "settings", "project", "project_people", "project_values", "logs", "lazy", "serving"},
+    {"errors", "clock", "settings", "project", "project_people", "project_values", "logs", "lazy", "serving", "ending"},
     {"client"},
     {"events"},
     {"engine"},

@@ -132,7 +132,8 @@ class LogFollower:
                 try:
                     with self._unhurried.hurry() if self._unhurried is not None else nullcontext():
                         # Its own log goes on at the next start; somebody else's may be read before that.
-                        await asyncio.wait_for(self._pump.catch_up(), _LAST_SECONDS if self._unhurried is not None else None)
+                        async with asyncio.timeout(_LAST_SECONDS if self._unhurried is not None else None):
+                            await self._pump.catch_up()
                     await self.exported()
                 except TimeoutError:
                     _logger.info("the event log ends before the engine's; it goes on at the next start")
@@ -185,7 +186,8 @@ class Unhurried:
         if self._handed_out is not None:
             pause = min(_PAUSE_FACTOR * (clock() - self._handed_out), _LONGEST_PAUSE)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._hurry.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._hurry.wait()
         lines = await self._source.read(after, limit)
         self._handed_out = clock() if lines else None
         return lines

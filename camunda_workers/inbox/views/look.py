@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, Self
 from urllib.parse import urlencode
@@ -56,9 +56,7 @@ class Look:
 
     def query(self, **changes: Any) -> str:
         """The address's part behind the question mark; only what is not as always."""
-        look, usual = replace(self, **changes), type(self)()
-        values = {name: getattr(look, name) for name in ("scope", "sort", "element", "due", "q", "limit")}
-        said = {name: value for name, value in values.items() if value != getattr(usual, name)}
+        said = {name: value for name, usual in _USUAL.items() if (value := changes.get(name, getattr(self, name))) != usual}
         return f"?{urlencode(said)}" if said else ""
 
     @property
@@ -81,3 +79,6 @@ class Look:
         elif self.due == "none":
             found["due_date"] = {"$exists": False}
         return found
+
+
+_USUAL: Final[Mapping[str, Any]] = asdict(Look())

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from camunda_workers.client import Client
 from camunda_workers.clock import Clock
+from camunda_workers.ending import end_tasks
 from camunda_workers.project_people import TasksSection
 from camunda_workers.settings import TaskSettings
 from camunda_workers.tasks.notifications.rounds import Rounds, ways_of
@@ -58,6 +59,4 @@ async def notifying(
         ways = {"email": f"by email over {settings.mail_host}:{settings.mail_port}", "webhook": f"to {settings.webhook_url}"}
         yield " and ".join(ways[channel] for channel in channels)
     finally:
-        for one in running:
-            one.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await end_tasks(*running)

@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from camunda_workers.ending import end_tasks
 from camunda_workers.engine.embedded.rest.batch_model import Batch, Item
 from camunda_workers.errors import BackPressure, CamundaWorkersError, EngineUnavailable, InvalidState, NotFound
 
@@ -122,9 +123,7 @@ class Batches:
 
     async def close(self) -> None:
         """Stop whatever runs; what is kept goes on at the next start."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_tasks(*self._tasks)
         if self._store is not None:
             await self._store.close()
 
