@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import secrets
 import struct
 from typing import Any
 
@@ -77,7 +78,8 @@ class Bridge:
     def __init__(self, loop: asyncio.AbstractEventLoop, outbox: Outbox) -> None:
         self._loop = loop
         self._waiting: dict[int, tuple[str, asyncio.Future[Answer]]] = {}
-        self._ids = itertools.count(1)
+        # Not from 1: after a kill the log may still hold commands of an earlier run, and their answers must not be taken for those of this one.
+        self._ids = itertools.count(secrets.randbits(61) + 1)
         self._writer: Any = None
         self._bytes: Any = jpype.JArray(jpype.JByte)
         self._closed: EngineError | None = None
