@@ -52,9 +52,9 @@ async def listed(request: Request) -> Response:
 async def download(request: Request) -> Response:
     """A file of a task's case."""
     site, key = site_of(request), int(request.path_params["key"])
-    reader, caller = site.reader(request), site.reader(request).person.caller
+    reader = site.reader(request)
     try:
-        one, path = await site.parts.tasks.attachment(caller, key, str(request.path_params["file"]))
+        one, path = await site.parts.tasks.attachment(reader.person.caller, key, str(request.path_params["file"]))
         task = await site.parts.client.get_user_task(key)
         if (mark := await mark_of_task(site, task)) is not None:
             await viewed(
@@ -75,7 +75,7 @@ async def download(request: Request) -> Response:
 async def download_of_case(request: Request) -> Response:
     """A file of a case, for whoever may see the case."""
     site, business_id = site_of(request), str(request.path_params["business_id"])
-    reader, parts = site.reader(request), site_of(request).parts
+    reader, parts = site.reader(request), site.parts
     try:
         await tasks_of_case(site, reader, business_id)
         instances = await parts.log.instances_of(business_id)
