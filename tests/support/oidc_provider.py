@@ -9,6 +9,7 @@ Beside the protocol it has levers that a test needs: `OidcProvider.mint` signs a
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
 from collections.abc import AsyncGenerator
@@ -42,6 +43,7 @@ class OidcProvider:
         lifetime: seconds a token lives.
         outage: an HTTP status to answer every request with; 0 for none.
         counts: how often each path was asked for.
+        granted: how often tokens were given.
     """
 
     def __init__(self, *, lifetime: float = 300.0) -> None:
@@ -51,6 +53,7 @@ class OidcProvider:
         self.lifetime = lifetime
         self.outage = 0
         self.counts: dict[str, int] = {}
+        self.granted = 0
         self._keys: list[RSAKey] = []
         self._codes: dict[str, Grant] = {}
         self._refresh: dict[str, Grant] = {}
@@ -99,21 +102,31 @@ class OidcProvider:
             key: what to sign with, instead of our own key.
         """
         now = int(time.time())
-        good = {"iss": self.issuer, "sub": "somebody", "aud": AUDIENCE, "iat": now, "nbf": now, "exp": now + int(self.lifetime)}
+        # Whoever checks it cuts fractions off.
+        end = math.ceil(time.time() + self.lifetime)
+        good = {"iss": self.issuer, "sub": "somebody", "aud": AUDIENCE, "iat": now, "nbf": now, "exp": end}
         said = {name: value for name, value in {**good, "jti": secrets.token_hex(8), **(claims or {})}.items() if value is not None}
         head = {"alg": "RS256", "typ": "JWT", "kid": self.key.kid, **(header or {})}
         head = {name: value for name, value in head.items() if value is not None}
         return jwt.encode(head, said, key or self.key, algorithms=[head["alg"]])
 
-    def claims_of(self, token: str) -> dict[str, Any]:
-        """What one of our own tokens says.
+    @property
+    def asked(self) -> int:
+        """How often tokens were asked for."""
+        return self.counts.get("/token", 0)
+
+    def claims_of(self, token: str, audience: str | None = None) -> dict[str, Any]:
+        """What one of our own tokens says, checked as a resource server does.
 
         Raises:
-            OAuthError: it is not ours, or its time is over.
+            OAuthError: it is not ours, its time is over, or it is for somebody else.
         """
+        wanted: Any = {"iss": {"essential": True, "value": self.issuer}}
+        if audience is not None:
+            wanted["aud"] = {"essential": True, "value": audience}
         try:
             read = jwt.decode(token, KeySet([*self._keys]), algorithms=["RS256"])
-            jwt.JWTClaimsRegistry(iss={"essential": True, "value": self.issuer}).validate(read.claims)
+            jwt.JWTClaimsRegistry(**wanted).validate(read.claims)
         except Exception as error:
             raise OAuthError("invalid_token", str(error), 401) from error
         return read.claims
@@ -200,6 +213,7 @@ class OidcProvider:
                 raise OAuthError("unauthorized_client", "a public client has no credentials")
             case _:
                 raise OAuthError("unsupported_grant_type")
+        self.granted += 1
         return JSONResponse(answer, headers={"cache-control": "no-store"})
 
     def _client(self, request: Request, form: dict[str, str]) -> RegisteredClient:

@@ -11,7 +11,6 @@ from typing import Any, cast
 import grpc
 import grpc.aio
 import httpx
-import jwt
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -20,9 +19,7 @@ from starlette.routing import Route
 from camunda_workers.client.stub import METHODS, SERVICE, Method
 from tests.support.certificates import Authority, Pair
 from tests.support.http_server import serving
-from tests.support.oidc import IdentityProvider
-
-AUDIENCE = "orchestration-api"
+from tests.support.oidc_provider import AUDIENCE, OAuthError, OidcProvider
 
 
 @dataclass
@@ -39,7 +36,7 @@ class Front:
         reasons: why calls were turned away.
     """
 
-    provider: IdentityProvider | None = None
+    provider: OidcProvider | None = None
     users: dict[str, str] = field(default_factory=dict[str, str])
     grpc_address: str = ""
     rest_address: str = ""
@@ -60,7 +57,7 @@ class Front:
         if self.provider is not None and scheme == "Bearer":
             try:
                 self.provider.claims_of(value, AUDIENCE)
-            except jwt.PyJWTError as error:
+            except OAuthError as error:
                 return f"Expected a valid token: {error}"
             self.tokens.append(value)
             return ""
@@ -110,7 +107,7 @@ async def secured(
     rest_address: str,
     *,
     tls: Pair | None,
-    provider: IdentityProvider | None = None,
+    provider: OidcProvider | None = None,
     users: dict[str, str] | None = None,
     clients: Authority | None = None,
 ) -> AsyncGenerator[Front]:
