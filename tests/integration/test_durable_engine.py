@@ -84,6 +84,36 @@ async def test_it_goes_on_from_what_a_crash_leaves(data: Path, tmp_path: Path) -
         assert await states(engine) == dict.fromkeys(keys, "COMPLETED")
 
 
+async def test_answers_to_what_an_earlier_run_was_asked_are_not_taken_for_those_of_this_one(data: Path, tmp_path: Path) -> None:
+    """The folder is copied with 120 starts in its log that nothing has processed: the next run processes them beside its own."""
+
+    async def numbered(engine: EmbeddedEngine, number: int) -> int:
+        command = commands.create_instance(process_id="case", variables=pack({"number": number}))
+        return int((await engine.bridge.execute(command)).value["processInstanceKey"])
+
+    async with EmbeddedEngine(data=data) as engine:
+        await deploy(engine)
+        processor: Any = engine._wired.processor  # type: ignore[union-attr]
+        processor.pauseProcessing().join()
+        head = await _head(engine)
+        starting = asyncio.gather(*(numbered(engine, -number) for number in range(1, 121)))
+        await _eventually(lambda: _is_there(engine, head + 120))
+        shutil.copytree(data, tmp_path / "crashed", ignore=shutil.ignore_patterns("*-shm"))
+        processor.resumeProcessing()
+        await starting
+    async with EmbeddedEngine(data=tmp_path / "crashed") as engine:
+        keys = await asyncio.gather(*(numbered(engine, number) for number in range(1, 41)))
+        await engine.settle()
+        found = await (await engine.read_model()).search_variables({"name": "number"}, page={"limit": 1000})
+    numbers = {int(one["processInstanceKey"]): int(one["value"]) for one in found["items"]}
+    assert len(numbers) == 160
+    assert [numbers[key] for key in keys] == list(range(1, 41))
+
+
+async def _is_there(engine: EmbeddedEngine, position: int) -> bool:
+    return await _head(engine) >= position
+
+
 async def test_the_log_is_cleaned_and_searches_still_know_everything(data: Path) -> None:
     keys = await fill(data, 3)
     async with EmbeddedEngine(data=data) as engine:

@@ -39,6 +39,14 @@ def long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(follow, "_LONGEST_PAUSE", 3600.0)
 
 
+async def busy() -> bool:
+    return False
+
+
+async def idle() -> bool:
+    return True
+
+
 async def _some_turns() -> None:
     for _ in range(20):
         await asyncio.sleep(0)
@@ -47,7 +55,7 @@ async def _some_turns() -> None:
 @pytest.mark.usefixtures("long_pauses")
 async def test_it_pauses_while_there_is_more_and_not_when_somebody_waits() -> None:
     source = Source(end=20)
-    unhurried = Unhurried(source)
+    unhurried = Unhurried(source, busy)
     assert len(await unhurried.read(0, 10)) == 10
     second = asyncio.create_task(unhurried.read(10, 10))
     await _some_turns()
@@ -60,9 +68,16 @@ async def test_it_pauses_while_there_is_more_and_not_when_somebody_waits() -> No
 
 
 @pytest.mark.usefixtures("long_pauses")
+async def test_it_does_not_pause_for_an_engine_that_has_nothing_to_do() -> None:
+    unhurried = Unhurried(Source(end=20), idle)
+    assert len(await unhurried.read(0, 10)) == 10
+    assert len(await unhurried.read(10, 10)) == 10
+
+
+@pytest.mark.usefixtures("long_pauses")
 async def test_it_does_not_pause_after_it_has_come_to_the_end() -> None:
     source = Source(end=5)
-    unhurried = Unhurried(source)
+    unhurried = Unhurried(source, busy)
     await unhurried.read(0, 10)
     with unhurried.hurry():
         assert await unhurried.read(5, 10) == []
@@ -73,7 +88,7 @@ async def test_it_does_not_pause_after_it_has_come_to_the_end() -> None:
 
 @pytest.mark.usefixtures("long_pauses")
 async def test_two_who_wait_are_both_waited_for() -> None:
-    unhurried = Unhurried(Source(end=30))
+    unhurried = Unhurried(Source(end=30), busy)
     await unhurried.read(0, 10)
     with unhurried.hurry():
         with unhurried.hurry():
@@ -88,4 +103,4 @@ async def test_two_who_wait_are_both_waited_for() -> None:
 async def test_a_log_that_does_not_reach_back_to_the_first_record_is_refused() -> None:
     async with EventLog.open(":memory:") as log:
         with pytest.raises(ReadModelError, match="ends at position 0, the engine's log begins at 7: what is between was in the event log"):
-            await LogFollower(log).start(cast(Any, Source(end=9, first=7)))
+            await LogFollower(log).start(cast(Any, Source(end=9, first=7)), busy)

@@ -138,7 +138,7 @@ class EmbeddedEngine:
             self._time = await self._open_time(home, bridge, dispatch)
             server, port = await start_gateway(bridge, dispatch, self._ports[0], self._door)
             self._servers.append(server)
-            await self._follower.start(self._records)
+            await self._follower.start(self._records, self._time.is_idle)
             self.grpc_address = self._door.grpc_address(port)
             if self._ports[1] is not None:
                 from camunda_workers.engine.embedded.rest.server import start_rest

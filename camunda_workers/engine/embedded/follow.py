@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,8 +65,12 @@ class LogFollower:
         if self._given is not None or self._folder is not None:
             from camunda_workers.events import EventLog, Pump, ReadModel  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
-    async def start(self, records: LogRecords) -> None:
+    async def start(self, records: LogRecords, idle: Callable[[], Awaitable[bool]]) -> None:
         """Start following, if there is a log to follow with.
+
+        Args:
+            records: the engine's.
+            idle: whether the engine has nothing to do.
 
         Raises:
             ReadModelError: the log is another engine's, or does not reach as far as the engine's own log goes back.
@@ -75,7 +79,7 @@ class LogFollower:
             from camunda_workers.events import DEFAULT_FILE, EventLog
 
             self._own = await asyncio.to_thread(EventLog.open, self._folder / DEFAULT_FILE)
-            self._unhurried = Unhurried(records)
+            self._unhurried = Unhurried(records, idle)
         if (log := self.log) is None:
             return
         await _check_reaches(log, records)
@@ -156,14 +160,16 @@ class LogFollower:
 
 
 class Unhurried:
-    """A record source that leaves the engine most of the time while there is much to copy; nobody waits for what it copies, unless told so.
+    """A record source that leaves a busy engine most of the time while there is much to copy; nobody waits for what it copies, unless told so.
 
     Args:
         source: where the records are.
+        idle: whether the engine has nothing to do: then nobody else wants the time.
     """
 
-    def __init__(self, source: RecordSource) -> None:
+    def __init__(self, source: RecordSource, idle: Callable[[], Awaitable[bool]]) -> None:
         self._source = source
+        self._idle = idle
         self._handed_out: float | None = None
         self._waiting_for_it = 0
         self._hurry = asyncio.Event()
@@ -181,9 +187,9 @@ class Unhurried:
                 self._hurry.clear()
 
     async def read(self, after: int, limit: int) -> Sequence[bytes | str]:
-        """Return records, after a pause that grows with the time that was spent on those before."""
+        """Return records, while the engine is busy after a pause that grows with the time that was spent on those before."""
         clock = asyncio.get_running_loop().time
-        if self._handed_out is not None:
+        if self._handed_out is not None and not self._waiting_for_it and not await self._idle():
             pause = min(_PAUSE_FACTOR * (clock() - self._handed_out), _LONGEST_PAUSE)
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
