@@ -21,9 +21,12 @@ import httpx
 from bench.result import Result
 from camunda_workers.client.proto import gateway_pb2 as pb
 from camunda_workers.client.stub import GatewayStub
+from camunda_workers.engine.broker import BrokerEngine
+from camunda_workers.engine.broker.distribution import distribution_folder
 from camunda_workers.engine.embedded import commands
 from camunda_workers.engine.embedded.engine import EmbeddedEngine
 from camunda_workers.engine.embedded.warmup import PROCESS
+from camunda_workers.settings import Settings
 from tests.support.diagrams import ONE_TASK
 
 _PYZEEBE = Path(__file__).parent / "peers" / "pyzeebe_one_task.py"
@@ -73,8 +76,8 @@ def _engine() -> Generator[tuple[str, str, int]]:
             process.terminate()
 
 
-def _pyzeebe(count: int) -> tuple[float, float]:
-    with _engine() as (address, _, _), tempfile.TemporaryDirectory() as folder:
+def _pyzeebe(address: str, count: int) -> tuple[float, float]:
+    with tempfile.TemporaryDirectory() as folder:
         diagram = Path(folder) / "one-task.bpmn"
         diagram.write_bytes(ONE_TASK)
         printed = ""
@@ -84,6 +87,18 @@ def _pyzeebe(count: int) -> tuple[float, float]:
             printed = subprocess.run(run, capture_output=True, text=True, check=True, timeout=300).stdout
         rate, alone = map(float, printed.split())
         return rate, alone
+
+
+def _on_ours(count: int) -> tuple[float, float]:
+    with _engine() as (address, _, _):
+        return _pyzeebe(address, count)
+
+
+async def _on_the_broker(count: int) -> tuple[float, float]:
+    """The same on a stock broker, without our search beside it, which would only cost it time."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with BrokerEngine(Path(folder)) as broker:
+            return await asyncio.to_thread(_pyzeebe, broker.grpc_address, count)
 
 
 def _cpu_seconds(process: int) -> float:
@@ -126,7 +141,15 @@ def run() -> Iterator[Result]:
     over_grpc, over_rest = asyncio.run(_overheads(500))
     yield Result("gRPC adds to a command (p50)", "ms", over_grpc, 1)
     yield Result("REST adds to a command (p50)", "ms", over_rest, 3)
-    rate, alone = _pyzeebe(2000)
+    rate, alone = _on_ours(2000)
     yield Result("one-task instances with result, unchanged pyzeebe", "1/s", rate, 300, at_most=False)
     yield Result("the same, one alone (p50)", "ms", alone, 10)
+    settings = Settings()
+    if (distribution_folder(settings.broker_version, settings.cache_dir) / "bin" / "broker").exists():
+        peer_rate, peer_alone = asyncio.run(_on_the_broker(1000))
+        beside = f"beside the real broker {settings.broker_version}"
+        yield Result(f"one-task instances with result, unchanged pyzeebe, {beside}", "1/s", rate, 1, at_most=False, peer=peer_rate)
+        yield Result(f"the same, one alone (p50), {beside}", "ms", alone, 1, peer=peer_alone)
+    else:
+        print("left out: no broker distribution in the cache; camunda-workers engine start --engine broker fetches it", file=sys.stderr)
     yield Result("200 idle long polls", "% of a core", asyncio.run(_idle_polls(10)), 2)

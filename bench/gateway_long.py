@@ -39,10 +39,11 @@ _SETTLED = _POINTS // 4
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How the engine's process stands: requests answered until now, resident megabytes, threads, open files."""
+    """How the engine's process stands: requests answered until now, resident megabytes and those of them that are no file's, threads, open files."""
 
     requests: int
     megabytes: float
+    own: float
     threads: int
     files: int
 
@@ -62,9 +63,8 @@ def served(data: Path, *options: str) -> Generator[tuple[str, str, int]]:
 
 def _standing(process: int, requests: int) -> Standing:
     folder = Path(f"/proc/{process}")
-    pages = int((folder / "statm").read_text().split()[1])
-    megabytes = pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-    return Standing(requests, megabytes, len(list((folder / "task").iterdir())), len(list((folder / "fd").iterdir())))
+    _, resident, of_files, *_ = (int(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6 for pages in (folder / "statm").read_text().split())
+    return Standing(requests, resident, resident - of_files, len(list((folder / "task").iterdir())), len(list((folder / "fd").iterdir())))
 
 
 class _Caller:
@@ -137,7 +137,7 @@ async def measure(count: int, *, say: bool = False) -> list[Standing]:
                 if say:
                     pace = caller.requests / (time.perf_counter() - begun)
                     print(
-                        f"{standing.requests:>9,} requests {pace:6.0f}/s {standing.megabytes:7.0f} MB "
+                        f"{standing.requests:>9,} requests {pace:6.0f}/s {standing.megabytes:7.0f} MB ({standing.own:.0f} its own) "
                         f"{standing.threads:4} threads {standing.files:4} files",
                         flush=True,
                     )

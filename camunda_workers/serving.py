@@ -10,6 +10,10 @@ from typing import Any
 
 from camunda_workers.errors import ConfigurationError, MissingExtra
 
+KEEP_ALIVE = 75
+"""Seconds that a connection nobody uses stays open: longer than clients keep theirs (httpx 5 s, Node 4 s, proxies often 60 s), or a request
+would now and then meet a connection that is being closed."""
+
 
 def listen(host: str, port: int) -> socket.socket:
     """Return a socket that is bound; port 0 takes a free one.
@@ -68,7 +72,8 @@ async def serve(app: Any, listener: socket.socket, *, what: str, name: str, **op
         def capture_signals(self) -> Generator[None]:
             yield  # the process's signals belong to whoever started it
 
-    settings: dict[str, Any] = {"log_config": None, "access_log": False, "lifespan": "off", "ws": "none", **options}
+    settings: dict[str, Any] = {"log_config": None, "access_log": False, "lifespan": "off", "ws": "none", "timeout_keep_alive": KEEP_ALIVE}
+    settings |= options
     server = Server(uvicorn.Config(app, **settings))
     serving = asyncio.create_task(server.serve([listener]), name=name)
     while not server.started:

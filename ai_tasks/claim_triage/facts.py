@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from camunda_workers.ai import AiOutput, DecisionEvidence
+from camunda_workers.ai import DecisionEvidence, ExplainedOutput
 
 Route = Literal["straight_through", "assess", "investigate"]
 _Word = Annotated[str, Field(min_length=1, max_length=80)]
@@ -45,6 +45,18 @@ class ClaimFacts(_Facts):
     vehicle_amount: _Dollars
 
 
+class ReportedBy(_Facts):
+    """Who claims: read only to cover the name in documents."""
+
+    name: Annotated[str, Field(max_length=400)] = ""
+
+
+class ReportedClaim(ClaimFacts):
+    """The variable ``claim`` with the one thing more that triage needs to know in order not to show it."""
+
+    claimant: ReportedBy = ReportedBy()
+
+
 class PolicyFacts(_Facts):
     """The variable ``policy``, as far as triage looks at it."""
 
@@ -71,7 +83,7 @@ class TriageFacts(_Facts):
     fraud: FraudFacts
 
 
-class TriageAnswer(AiOutput):
+class TriageAnswer(ExplainedOutput[Route]):
     """The output model: one of three routes."""
 
     route: Annotated[

@@ -22,7 +22,7 @@ STRAIGHT_THROUGH_LIMIT: Final = 10_000
 STRAIGHT_THROUGH_CONFIDENCE: Final = 0.85
 """Paying without a person has to be surer than asking one to look: at most about one wrong in seven."""
 
-POLICY: Final = Policy(min_confidence=0.6, max_latency=timedelta(seconds=30), max_tokens=8_000)
+POLICY: Final = Policy(min_confidence=0.6, max_latency=timedelta(seconds=30), max_tokens=24_000)
 
 
 def conclude(facts: Mapping[str, JsonValue], found: Neighbourhood) -> TriageAnswer:

@@ -9,10 +9,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated
 
-from ai_tasks.claim_triage.facts import ClaimFacts, FraudFacts, PolicyFacts, Triage, TriageFacts
+from ai_tasks.claim_triage.facts import ClaimFacts, FraudFacts, PolicyFacts, ReportedClaim, Triage, TriageFacts
+from ai_tasks.claim_triage.reading import read_papers
 from ai_tasks.claim_triage.triage import ClaimTriage, open_claim_triage
 from camunda_workers import BpmnError, JobContext, Provided, Router, worker
 from camunda_workers.ai import DecisionLog, Subject
+from camunda_workers.client import Client, DocumentReference
 from camunda_workers.settings import AiSettings
 
 
@@ -24,7 +26,13 @@ class TriageUnavailable(BpmnError):
 
 @worker("triage-claim", timeout=timedelta(seconds=90), result="triage", errors=[TriageUnavailable])
 async def triage_claim(
-    claim: ClaimFacts, policy: PolicyFacts, fraud: FraudFacts, triage: Annotated[ClaimTriage, Provided], job: JobContext
+    claim: ReportedClaim,
+    policy: PolicyFacts,
+    fraud: FraudFacts,
+    triage: Annotated[ClaimTriage, Provided],
+    client: Annotated[Client, Provided],
+    job: JobContext,
+    claim_documents: list[DocumentReference] | None = None,
 ) -> Triage:
     """Route a claim: straight through, to an assessor, or to an assessor with a warning.
 
@@ -38,7 +46,9 @@ async def triage_claim(
         job_key=job.key,
     )
     try:
-        decision = await triage.decide(TriageFacts(claim=claim, policy=policy, fraud=fraud), subject)
+        papers = await read_papers(client, claim_documents or (), claimant=claim.claimant.name)
+        known = ClaimFacts.model_validate(claim.model_dump(exclude={"claimant"}))
+        decision = await triage.decide(TriageFacts(claim=known, policy=policy, fraud=fraud), subject, papers)
     except Exception as problem:
         if job.retries > 1:
             raise

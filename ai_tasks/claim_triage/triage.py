@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from ai_tasks.claim_triage import rules
+from ai_tasks.claim_triage.explain import explainer
 from ai_tasks.claim_triage.facts import TriageAnswer
 from camunda_workers.ai import AiTask, DecisionLog, ModelStrategy, Prompt, Strategy, open_configured_model
 from camunda_workers.ai.retrieval import Memory, RetrievalStrategy
@@ -39,7 +40,8 @@ async def open_claim_triage(settings: AiSettings | None = None, log: DecisionLog
         strategies: list[Strategy[TriageAnswer]] = []
         if chat is not None:
             strategies.append(ModelStrategy(chat))
-        strategies.append(RetrievalStrategy(Memory.read(HISTORY, RETRIEVAL), rules.conclude))
+        memory = Memory.read(HISTORY, RETRIEVAL)
+        strategies.append(RetrievalStrategy(memory, rules.conclude))
         yield ClaimTriage(
             "triage-claim",
             output=TriageAnswer,
@@ -48,5 +50,6 @@ async def open_claim_triage(settings: AiSettings | None = None, log: DecisionLog
             strategies=strategies,
             safe_output=rules.safe_output,
             limit=rules.limit,
+            explain=explainer(memory),
             log=log,
         )

@@ -13,6 +13,8 @@ from typing import Literal, Protocol
 import structlog
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from camunda_workers.ai.explain import Change, Quote
+
 
 class Subject(BaseModel):
     """What a decision is about, in the engine's keys; all optional, because a task can also be asked outside a process."""
@@ -23,6 +25,22 @@ class Subject(BaseModel):
     process_instance_key: int | None = None
     element_instance_key: int | None = None
     job_key: int | None = None
+
+
+class SeenDocument(BaseModel):
+    """A document that a decision could see.
+
+    Attributes:
+        is_cut: it was longer than what may be shown; the rest was not seen.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    document_id: str
+    store_id: str
+    content_hash: str | None
+    name: str
+    is_cut: bool = False
 
 
 class DecisionEvidence(BaseModel):
@@ -38,6 +56,10 @@ class DecisionEvidence(BaseModel):
         hand_over: code and text of the reason, when handed over.
         fallback_reason: why earlier strategies were passed over.
         citations: what the answer rests on beside the facts, e.g. ids of earlier cases.
+        documents: what could be seen beside the facts.
+        quotes: passages of these documents that the answer rests on; each is in its document.
+        dropped_quotes: how many more were given that are in none of them.
+        would_change: facts that would have led to another answer.
         model: as the endpoint names it.
         prompt_version: hash of the task's prompt, whether or not the strategy that answered uses it.
         cost: ``None`` when no price is known.
@@ -68,6 +90,11 @@ class DecisionEvidence(BaseModel):
     tokens_estimated: bool
     cost: float | None
     latency_ms: float
+    # Decisions of earlier versions do not have these.
+    documents: tuple[SeenDocument, ...] = ()
+    quotes: tuple[Quote, ...] = ()
+    dropped_quotes: int = 0
+    would_change: tuple[Change, ...] = ()
 
 
 class DecisionLog(Protocol):
@@ -83,7 +110,9 @@ class StructlogDecisionLog:
 
     async def record(self, evidence: DecisionEvidence) -> None:
         """Log the decision with the stable key ``ai_decision``."""
-        line = evidence.model_dump(mode="json", exclude={"rationale", "proposed", "inputs", "subject"})
+        line = evidence.model_dump(
+            mode="json", exclude={"rationale", "proposed", "inputs", "subject", "quotes", "documents", "would_change"}
+        )
         subject = evidence.subject.model_dump(mode="json", exclude_none=True)
         structlog.stdlib.get_logger("camunda_workers.ai").info("AI task decided", action="ai_decision", **line, **subject)
 

@@ -11,10 +11,12 @@ from camunda_workers.events.facts import Fact, FactKind, Facts
 
 _KEPT: Final = (
     "task", "strategy", "decision", "confidence", "model", "inputs_hash", "prompt_version", "input_tokens", "output_tokens", "tokens_estimated",
-    "cost", "latency_ms",
+    "cost", "latency_ms", "dropped_quotes",
 )  # fmt: skip
 """What is kept for ever. What was proposed and why, which is about a person, can be erased."""
-_ERASABLE: Final = ("proposed", "rationale", "citations", "inputs", "hand_over", "fallback_reason")
+_ERASABLE: Final = (
+    "proposed", "rationale", "citations", "inputs", "hand_over", "fallback_reason", "documents", "quotes", "would_change",
+)  # fmt: skip
 
 
 class LoggedDecisions:

@@ -60,9 +60,13 @@ class ModelStrategy(Generic[OutputT]):
 
     async def propose(self, question: Question[OutputT]) -> Proposal[OutputT] | Declined:
         """Ask; on an unusable answer say what was wrong and ask once more."""
-        schema = answer_schema(question.output, question.paths)
+        schema = answer_schema(question.output, question.paths, [paper.id for paper in question.papers])
         # The facts are one JSON document in a message of their own: quotes and line breaks in a claim's text cannot leave their string.
-        facts = json.dumps({"facts": question.facts}, indent=1)
+        shown: dict[str, object] = {"facts": question.facts}
+        if question.papers:
+            pages = {paper.id: [{"page": one.number, "text": one.text} for one in paper.seen] for paper in question.papers}
+            shown["documents"] = [{"id": paper.id, "pages": pages[paper.id], "is_cut": paper.is_cut} for paper in question.papers]
+        facts = json.dumps(shown, indent=1)
         messages = [Message("system", question.prompt.text), Message("user", facts)]
         usage, model, fault = Usage(cost=0.0), None, ""
         for last in (False, True):

@@ -7,7 +7,7 @@ does not have, and may cite only facts that were in front of it. Whatever fails 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final, TypeVar, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
@@ -116,14 +116,20 @@ def _faults(error: ValidationError, output: type[BaseModel]) -> str:
     return "; ".join(lines)
 
 
-def answer_schema(output: type[AiOutput], paths: frozenset[str]) -> dict[str, Any]:
+def answer_schema(output: type[AiOutput], paths: frozenset[str], documents: Sequence[str] = ()) -> dict[str, Any]:
     """The output model as a JSON schema that strict structured output accepts.
 
     Every object is closed and all its fields are required; keywords that strict mode refuses are left out (they are checked on our side
-    anyway); ``cited_fields`` becomes an enumeration of the facts that exist, so a model with constrained decoding cannot invent one.
+    anyway); ``cited_fields`` becomes an enumeration of the facts that exist, so a model with constrained decoding cannot invent one. The same goes for
+    the facts of ``would_change`` and the documents of ``quotes``.
     """
     schema = cast("dict[str, Any]", _strict(output.model_json_schema(mode="validation")))
     schema["properties"]["cited_fields"]["items"] = {"type": "string", "enum": sorted(paths)}
+    for field, name, among in (("would_change", "path", sorted(paths)), ("quotes", "document", documents)):
+        reference = schema["properties"].get(field, {}).get("items", {}).get("$ref", "")
+        inside = schema.get("$defs", {}).get(reference.rpartition("/")[2])
+        if inside is not None and among:
+            inside["properties"][name] = {"type": "string", "enum": list(among)}
     return schema
 
 

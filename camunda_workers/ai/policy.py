@@ -18,7 +18,7 @@ class HandOver:
         text: for the person.
     """
 
-    code: Literal["low_confidence", "over_budget", "unavailable", "invalid_output", "refused", "not_allowed"]
+    code: Literal["low_confidence", "over_budget", "unavailable", "invalid_output", "refused", "not_allowed", "invented_quote"]
     text: str
 
 

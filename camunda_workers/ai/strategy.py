@@ -11,6 +11,7 @@ from typing import Generic, Literal, Protocol
 from pydantic import JsonValue
 
 from camunda_workers.ai.output import OutputT
+from camunda_workers.ai.papers import Paper
 from camunda_workers.ai.policy import Policy
 from camunda_workers.errors import ConfigurationError
 
@@ -87,6 +88,7 @@ class Question(Generic[OutputT]):
     Attributes:
         facts: what the strategy may look at, as plain JSON; nothing else is shown to it.
         paths: the dotted paths of all facts.
+        papers: the documents it may look at as well, as far as they may be shown.
     """
 
     task: str
@@ -95,6 +97,7 @@ class Question(Generic[OutputT]):
     output: type[OutputT]
     prompt: Prompt
     policy: Policy
+    papers: tuple[Paper, ...] = ()
 
 
 @dataclass(frozen=True)

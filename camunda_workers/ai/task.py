@@ -25,8 +25,10 @@ from typing import Generic, assert_never
 
 from pydantic import BaseModel, JsonValue
 
-from camunda_workers.ai.evidence import DecisionEvidence, DecisionLog, Subject, current_decision_log, hash_of
+from camunda_workers.ai.evidence import DecisionEvidence, DecisionLog, SeenDocument, Subject, current_decision_log, hash_of
+from camunda_workers.ai.explain import Explanation, sifted
 from camunda_workers.ai.output import OutputT, fact_paths
+from camunda_workers.ai.papers import Paper
 from camunda_workers.ai.policy import HandOver, Policy
 from camunda_workers.ai.strategy import Declined, Prompt, Proposal, Question, Strategy, Usage
 from camunda_workers.clock import Clock, SystemClock
@@ -54,6 +56,10 @@ class Decision(Generic[OutputT]):
         return self.hand_over is not None
 
 
+Explain = Callable[[Question[OutputT], str, OutputT, HandOver | None], Explanation]
+"""What a task computes about a proposal: from the question, the strategy that gave it, the proposal itself, and why it does not stand, if it does not."""
+
+
 @dataclass(frozen=True)
 class _Asked(Generic[OutputT]):
     """How the round of strategies ended."""
@@ -75,6 +81,7 @@ class AiTask(Generic[OutputT]):
         strategies: in order of preference; the next is asked only when the one before could not be.
         safe_output: what to answer instead when a person is needed, made from the reason and the proposal, if any.
         limit: the task's own last word on a proposal: ``None``, or why it must not stand (a sentence for the person).
+        explain: what the task itself can compute about a proposal: what would have changed it, and where documents say what it rests on.
         log: where evidence goes; by default into the event log where the workers run beside one, otherwise into a log line.
         clock: for the evidence's time.
 
@@ -92,6 +99,7 @@ class AiTask(Generic[OutputT]):
         strategies: Sequence[Strategy[OutputT]],
         safe_output: Callable[[HandOver, OutputT | None], OutputT],
         limit: Callable[[Mapping[str, JsonValue], OutputT], str | None] | None = None,
+        explain: Explain[OutputT] | None = None,
         log: DecisionLog | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -105,6 +113,7 @@ class AiTask(Generic[OutputT]):
         self._strategies = tuple(strategies)
         self._safe_output = safe_output
         self._limit = limit
+        self._explain = explain
         self._log = log
         self._clock = clock or SystemClock()
 
@@ -113,20 +122,26 @@ class AiTask(Generic[OutputT]):
         """The names of its strategies, in order."""
         return tuple(strategy.name for strategy in self._strategies)
 
-    async def decide(self, facts: BaseModel, subject: Subject | None = None) -> Decision[OutputT]:
+    async def decide(self, facts: BaseModel, subject: Subject | None = None, papers: Sequence[Paper] = ()) -> Decision[OutputT]:
         """Decide from the facts, record the evidence, and say whether a person is needed.
 
         Args:
             facts: all that strategies may see, and nothing more.
             subject: what the decision is about.
+            papers: documents that they may see as well.
         """
         started = time.perf_counter()
         shown = facts.model_dump(mode="json", by_alias=True)
-        question = Question(self.name, shown, fact_paths(shown), self._output, self.prompt, self.policy)
+        question = Question(self.name, shown, fact_paths(shown), self._output, self.prompt, self.policy, tuple(papers))
         asked = await self._ask(question)
         answer = asked.answer
         proposal = answer.output if isinstance(answer, Proposal) else None
-        hand_over = self._judge(question, asked)
+        told = (
+            sifted(proposal, getattr(proposal, "route", None), question.papers, question.paths) if proposal is not None else Explanation()
+        )
+        hand_over = self._judge(question, asked, told)
+        if proposal is not None and self._explain is not None:
+            told = told.and_(await asyncio.to_thread(self._explain, question, asked.strategy, proposal, hand_over))
         output = proposal if proposal is not None and hand_over is None else self._safe_output(_required(hand_over), proposal)
         evidence = DecisionEvidence(
             evidence_id=str(uuid.uuid4()),
@@ -150,6 +165,15 @@ class AiTask(Generic[OutputT]):
             tokens_estimated=asked.usage.estimated,
             cost=asked.usage.cost,
             latency_ms=round((time.perf_counter() - started) * 1000, 3),
+            documents=tuple(
+                SeenDocument(
+                    document_id=one.document_id, store_id=one.store_id, content_hash=one.content_hash, name=one.name, is_cut=one.is_cut
+                )
+                for one in question.papers
+            ),
+            quotes=told.quotes,
+            dropped_quotes=told.dropped,
+            would_change=told.would_change,
         )
         await (self._log or current_decision_log()).record(evidence)
         return Decision(output, proposal, hand_over, evidence)
@@ -178,10 +202,14 @@ class AiTask(Generic[OutputT]):
                 raise
             return Declined("unavailable", f"no answer within {limit:g} s")
 
-    def _judge(self, question: Question[OutputT], asked: _Asked[OutputT]) -> HandOver | None:
+    def _judge(self, question: Question[OutputT], asked: _Asked[OutputT], told: Explanation) -> HandOver | None:
         answer = asked.answer
         if isinstance(answer, Proposal):
             verdict = self.policy.judge(confidence=answer.output.confidence, tokens=answer.usage.tokens, cost=answer.usage.cost)
+            if verdict is None and told.dropped:
+                verdict = HandOver(
+                    "invented_quote", f"it quotes what is in no document ({told.dropped} of {told.dropped + len(told.quotes)} quotes)"
+                )
             if verdict is None and self._limit is not None:
                 objection = self._limit(question.facts, answer.output)
                 verdict = HandOver("not_allowed", objection) if objection else None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from camunda_workers.cli.duties_audit import audit
 from camunda_workers.cli.task_session import Groups, Json, Key, Session, duties_here, run, show_json
 from camunda_workers.settings import Settings, load_project
 
@@ -64,6 +65,8 @@ def log(key: Key, as_json: Json = False) -> None:
         if fact.kind == "duty.decided":
             denials = [reason["text"] for reason in fact.data["reasons"] if not reason["allowed"]]
             text = f"{fact.data['action']} through the {fact.data['through']}: {'; '.join(denials) or 'allowed'}"
+        elif fact.kind == "duty.violated":
+            text = f"completed against the rules: {'; '.join(one['text'] for one in fact.data['reasons'] if not one['allowed'])}"
         print(f"{fact.at:%Y-%m-%d %H:%M:%S} {fact.kind:<20} {fact.actor}  {text}".rstrip())
     if not facts:
         print(f"nothing is recorded about task {key}")
@@ -71,7 +74,10 @@ def log(key: Key, as_json: Json = False) -> None:
 
 @app.command()
 def check(as_json: Json = False) -> None:
-    """Check that the rules are enforced: diagrams have the listeners, forms can be checked, and listener workers run. Exits with 1 if not."""
+    """Check that the rules are enforced: diagrams have the listeners, which the engine asks, forms can be checked, and listener workers run.
+
+    Exits with 1 if not.
+    """
     section = duties_here()
     problems = [*_diagrams(section), *_forms(), *asyncio.run(_listeners(section))]
     if as_json:
@@ -83,6 +89,9 @@ def check(as_json: Json = False) -> None:
             print("the rules are enforced: every task they are about has its listeners, and workers for them run")
     if problems:
         raise typer.Exit(1)
+
+
+app.command()(audit)
 
 
 def _diagrams(section: DutiesSection) -> Iterator[str]:
@@ -108,9 +117,13 @@ def _forms() -> Iterator[str]:
 
 
 async def _listeners(section: DutiesSection) -> list[str]:
-    from camunda_workers.cli.listeners import listener_check
+    from camunda_workers.cli.listeners import deployed_check, engine_check, listener_check
+    from camunda_workers.client import BackOff, Client
 
-    return [f"{name}: {text}" for name, text in (await listener_check(section)()).items()]
+    # An engine that is not there is no reason to wait: the rest can be checked without.
+    async with Client(settings=Settings(), back_off=BackOff(attempts=1)) as client:
+        found = {**await listener_check(section)(), **await engine_check(section, client)(), **await deployed_check(section)()}
+    return [f"{name}: {text}" for name, text in found.items()]
 
 
 def _resources(ending: str) -> Iterator[Path]:

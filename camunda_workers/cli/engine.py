@@ -85,11 +85,13 @@ def start(
     if engine is EngineKind.broker:
         if state is not None:
             raise typer.BadParameter("the broker keeps its state on disk: leave it out, or use --engine embedded", param_hint="--state")
-        if auth not in (None, engine_access.AuthKind.none) or host != "127.0.0.1" or tls_certificate is not None:
-            raise typer.BadParameter(
-                "the stock broker listens on loopback and asks nobody: use --engine embedded", param_hint="--auth/--host/--tls-certificate"
-            )
-        asyncio.run(_serve_broker(data, grpc_port, rest_port, controlled_clock, version))
+        settings = engine_access.settings_of(None, auth, users, issuer, audience)
+        folder = data or settings.data_dir / "broker"
+
+        def broker_door() -> Door:
+            return engine_access.door_of(settings, folder, host, allow_anyone, tls_certificate, tls_key)
+
+        asyncio.run(_serve_broker(folder, grpc_port, rest_port, controlled_clock, version, settings, broker_door))
         return
     if controlled_clock:
         raise typer.BadParameter(
@@ -137,11 +139,16 @@ async def _serve_embedded(
             await stop.wait()
 
 
-async def _serve_broker(data: Path | None, grpc_port: int, rest_port: int, controlled_clock: bool, version: str | None) -> None:
+async def _serve_broker(
+    data: Path, grpc_port: int, rest_port: int, controlled_clock: bool, version: str | None, settings: Settings, door: Callable[[], Door]
+) -> None:
     from camunda_workers.cli.progress import Bars
     from camunda_workers.engine.broker import BrokerEngine
 
     stop = stop_on_signals()
+    before = door()
+    if before.guard is not None:
+        typer.echo("only the REST address asks who comes: the broker's own gRPC and REST stay on loopback, open to this machine", err=True)
     with Bars() as progress:
         engine = BrokerEngine(
             data,
@@ -150,6 +157,8 @@ async def _serve_broker(data: Path | None, grpc_port: int, rest_port: int, contr
             controlled_clock=controlled_clock,
             version=version,
             search=True,
+            door=before,
+            settings=settings,
             progress=progress,
         )
         starting, stopping = asyncio.ensure_future(engine.start()), asyncio.ensure_future(stop.wait())
@@ -171,6 +180,7 @@ async def _serve_broker(data: Path | None, grpc_port: int, rest_port: int, contr
             data=str(engine.data),
             log=str(engine.log_file),
             broker_pid=engine.pid,
+            auth=settings.engine_auth,
         )
         await _until_stopped(engine, stopping)
     finally:

@@ -12,6 +12,7 @@ from camunda_workers.clock import Clock, SystemClock
 from camunda_workers.settings import ProjectFile, Settings
 
 if TYPE_CHECKING:
+    from camunda_workers.client import Client
     from camunda_workers.project_people import DutiesSection
     from camunda_workers.tasks import DutyDesk
     from camunda_workers.tasks.duties.listener import OpenDesk
@@ -51,6 +52,53 @@ async def desk_here(section: DutiesSection) -> AsyncGenerator[DutyDesk]:
 
     async with open_log(None, None, create=True) as log, open_desk(section, log, store=store_of(Settings()), sink=LogFacts(log)) as desk:
         yield desk
+
+
+@asynccontextmanager
+async def auditing_here(section: DutiesSection) -> AsyncGenerator[None]:
+    """Look at what was completed without a listener's leave, meanwhile; over the event log and the task store that the environment names."""
+    from camunda_workers.cli.log_options import open_log
+    from camunda_workers.tasks import TaskStore
+    from camunda_workers.tasks.duties.audit_running import auditing
+    from camunda_workers.tasks.store import store_of
+
+    async with open_log(None, None, create=True) as log, TaskStore(store_of(Settings())) as store, auditing(section, log, store):
+        yield
+
+
+def engine_check(section: DutiesSection, client: Client) -> Callable[[], Awaitable[Mapping[str, str]]]:
+    """What a readiness probe asks: whether this engine can enforce the rules at all."""
+
+    async def problems() -> Mapping[str, str]:
+        from camunda_workers.errors import EngineError
+        from camunda_workers.tasks.duties.engine_ready import engine_problems
+
+        try:
+            return await engine_problems(section, client)
+        except EngineError as error:
+            return {"duties engine": f"it is not known whether this engine enforces the rules: {error}"}
+
+    return problems
+
+
+def deployed_check(section: DutiesSection) -> Callable[[], Awaitable[Mapping[str, str]]]:
+    """What a readiness probe asks: whether the diagrams that are deployed have the listeners; where there is an event log that knows them."""
+    from camunda_workers.tasks.duties.deployed import DeployedDiagrams
+
+    diagrams = DeployedDiagrams(section)
+
+    async def problems() -> Mapping[str, str]:
+        from camunda_workers.cli.log_options import open_log
+        from camunda_workers.errors import ReadModelError
+        from camunda_workers.events import ReadModel
+
+        try:
+            async with open_log(None, None, create=True) as log:
+                return await diagrams.problems(ReadModel(log))
+        except ReadModelError as error:
+            return {"event log": str(error)}
+
+    return problems
 
 
 def listener_check(section: DutiesSection) -> Callable[[], Awaitable[Mapping[str, str]]]:

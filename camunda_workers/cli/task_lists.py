@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,13 +30,43 @@ class ListScope(StrEnum):
     ALL = "all"
 
 
+class Due(StrEnum):
+    """When what is listed is due."""
+
+    OVERDUE = "overdue"
+    NONE = "none"
+
+
+SLACK = "slack"
+ORDERS: Mapping[str, str] = {
+    "slack": "slack,-priority,creation_date",
+    "due": "due_date,-priority,creation_date",
+    "priority": "-priority,due_date",
+    "newest": "-creation_date",
+    "oldest": "creation_date",
+}
+"""What filters that were kept in the inbox call an order."""
+SEARCHED = 500
+"""Among so many tasks words are searched, as in the inbox."""
+
+
 def list_(
     scope: Annotated[
-        ListScope, typer.Option(help="Yours, your groups', those of people who are away, those you have given to others.")
-    ] = ListScope.ALL,
+        ListScope | None,
+        typer.Option(help="Yours, your groups', those of people who are away, those you have given to others.  [default: all]"),
+    ] = None,
     process: Annotated[str | None, typer.Option(help="Only of this process.", metavar="ID")] = None,
     element: Annotated[str | None, typer.Option(help="Only this user task of the diagram.", metavar="ID")] = None,
-    sort: Annotated[str, typer.Option(help="slack (time left minus expected work), or fields: -priority,due_date.")] = "slack",
+    due: Annotated[Due | None, typer.Option(help="Only what is overdue, or what has no due date.")] = None,
+    text: Annotated[
+        str | None, typer.Option(help="Only with these words in name, process, case, people or groups.", metavar="WORDS")
+    ] = None,
+    kept: Annotated[
+        str | None, typer.Option("--filter", help="As a filter of yours says, kept here or in the inbox.", metavar="NAME")
+    ] = None,
+    sort: Annotated[
+        str | None, typer.Option(help="slack (time left minus expected work), or fields: -priority,due_date.  [default: slack]")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 50,
     after: Annotated[str | None, typer.Option(help="Where the page before ended.", metavar="CURSOR")] = None,
     user: As = None,
@@ -42,17 +74,31 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List tasks, those that have to be begun first at the top."""
-    wanted = {name: value for name, value in (("process_definition_id", process), ("element_id", element)) if value is not None}
-    fields = [name.strip() for name in sort.split(",") if name.strip()]
+    given = {"scope": scope and scope.value, "element": element, "due": due and due.value, "q": text, "sort": sort}
 
-    async def work(session: Session) -> Any:
-        return await session.tasks.page(session.caller, scope.value, filter=wanted, sort=fields, limit=limit, after=after)
+    async def work(session: Session) -> tuple[Sequence[UserTask], int, str | None]:
+        look = await _look(session, kept)
+        look |= {name: value for name, value in given.items() if value}
+        words = look.get("q", "").casefold().split()
+        order = look.get("sort", SLACK)
+        found = await session.tasks.page(
+            session.caller,
+            ListScope(look.get("scope", ListScope.ALL)).value,
+            filter=_where(process, look, session.tasks.desk.now()),
+            sort=[name.strip() for name in ORDERS.get(order, order).split(",") if name.strip()],
+            limit=SEARCHED if words else limit,
+            after=after,
+        )
+        if not words:
+            return found.items, found.total, found.cursor
+        items = [task for task in found.items if all(word in _words(task) for word in words)]
+        return items[:limit], len(items), None
 
-    found = run(work, user, groups)
+    items, total, cursor = run(work, user, groups)
     if as_json:
-        show_json({"items": [plain(task) for task in found.items], "total": found.total, "cursor": found.cursor})
+        show_json({"items": [plain(task) for task in items], "total": total, "cursor": cursor})
         return
-    if not found.items:
+    if not items:
         print("no tasks")
         return
     from rich.console import Console
@@ -61,15 +107,44 @@ def list_(
     from camunda_workers.tasks.access import business_of
 
     table = Table("Task", "What", "Case", "Assignee", "For", "Due", "Priority", box=None)
-    for task in found.items:
-        due = f"{task.due_date:%Y-%m-%d %H:%M}" if task.due_date else ""
+    for task in items:
+        until = f"{task.due_date:%Y-%m-%d %H:%M}" if task.due_date else ""
         whom = ", ".join([*task.candidate_groups, *task.candidate_users])
         table.add_row(
-            str(task.key), task.name or task.element_id, business_of(task) or "", task.assignee or "", whom, due, str(task.priority)
+            str(task.key), task.name or task.element_id, business_of(task) or "", task.assignee or "", whom, until, str(task.priority)
         )
     Console(highlight=False).print(table)
-    if found.cursor is not None:
-        print(f"{found.total} tasks in all; the next ones: --after {found.cursor}")
+    if cursor is not None:
+        print(f"{total} tasks in all; the next ones: --after {cursor}")
+
+
+async def _look(session: Session, name: str | None) -> dict[str, str]:
+    """What a filter that was kept says."""
+    if name is None:
+        return {}
+    saved = {one.name: one.query for one in await session.tasks.saved_filters(session.caller)}
+    called = " ".join(name.split())
+    if called not in saved:
+        raise InvalidArgument(f"there is no filter '{name}' of yours; there are: {', '.join(saved) or 'none'}")
+    return dict(saved[called])
+
+
+def _where(process: str | None, look: Mapping[str, str], now: datetime) -> dict[str, object]:
+    wanted: dict[str, object] = {
+        name: value for name, value in (("process_definition_id", process), ("element_id", look.get("element"))) if value
+    }
+    if look.get("due") == Due.OVERDUE:
+        wanted["due_date"] = {"$lt": now}
+    elif look.get("due") == Due.NONE:
+        wanted["due_date"] = {"$exists": False}
+    return wanted
+
+
+def _words(task: UserTask) -> str:
+    from camunda_workers.tasks.access import business_of
+
+    names = (task.name, task.element_id, task.process_name, task.process_definition_id, business_of(task), task.assignee, str(task.key))
+    return " ".join((*filter(None, names), *task.candidate_groups, *task.candidate_users)).casefold()
 
 
 def counts(user: As = None, groups: Groups = None, as_json: Json = False) -> None:

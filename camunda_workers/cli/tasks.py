@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from camunda_workers.cli.task_absences import app as absences
+from camunda_workers.cli.task_files import download
 from camunda_workers.cli.task_lists import counts, filters, list_, plain
 from camunda_workers.cli.task_session import As, Groups, Json, Key, Session, run, show_json
 
@@ -103,10 +104,17 @@ def take_over(key: Key, user: As = None, groups: Groups = None, as_json: Json = 
 
 @app.command()
 def escalate(
-    key: Key, reason: Annotated[str, typer.Argument(help="Why.")], user: As = None, groups: Groups = None, as_json: Json = False
+    key: Key,
+    reason: Annotated[str, typer.Argument(help="Why.")],
+    to: Annotated[
+        list[str] | None, typer.Option("--to", help="A group that is to see it, too; the supervisors otherwise.", metavar="GROUP")
+    ] = None,
+    user: As = None,
+    groups: Groups = None,
+    as_json: Json = False,
 ) -> None:
     """Ask for help: the task goes up in everybody's list."""
-    _task(run(lambda session: session.tasks.escalate(session.caller, key, reason), user, groups), as_json)
+    _task(run(lambda session: session.tasks.escalate(session.caller, key, reason, to_groups=to or ()), user, groups), as_json)
 
 
 @app.command()
@@ -192,6 +200,9 @@ def attach(
         show_json(one.reference())
     else:
         print(f"task {key}: {one.name} attached ({one.size} bytes, {one.id})")
+
+
+app.command()(download)
 
 
 def _task(task: UserTask, as_json: bool) -> None:

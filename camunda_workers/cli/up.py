@@ -1,4 +1,4 @@
-"""``camunda-workers up``: everything for development in one process: engine, workers, inbox."""
+"""``camunda-workers up``: everything for development in one process: engine, workers, inbox, and what monitors ask."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def up(
         typer.Option(file_okay=False, metavar="DIR", help="Keep everything in this folder, to go on with it. Nothing is kept without."),
     ] = None,
 ) -> None:
-    """Run Camunda's engine, the project's workers and the inbox until Ctrl-C or SIGTERM."""
+    """Run Camunda's engine, the project's workers with their monitor, and the inbox until Ctrl-C or SIGTERM."""
     asyncio.run(_serve(load_project(), port, data))
 
 
@@ -105,14 +105,17 @@ async def run_up(
         MissingExtra: the inbox's libraries are not installed.
         ConfigurationError: the project file is wrong, or the port is taken.
     """
+    _free(port)
     try:
         from camunda_workers.inbox import Parts, development_users, serve_inbox
     except ModuleNotFoundError as error:
         raise MissingExtra("inbox", f"'camunda-workers up' ({error.name})") from error
     from camunda_workers.app import load_reference, run_locally, work_recorded
     from camunda_workers.cli.listeners import with_listeners
+    from camunda_workers.cli.up_monitor import job_metrics, monitored
     from camunda_workers.cli.worker_process import routers_of
     from camunda_workers.tasks import TaskQueue, TaskStore, open_desk, open_tasks
+    from camunda_workers.tasks.duties.audit_running import auditing
     from camunda_workers.tasks.duties.log_sink import LogFacts
     from camunda_workers.tasks.notifications.running import notifying
     from camunda_workers.tasks.notifications.setup import channels_of, links_of
@@ -140,6 +143,7 @@ async def run_up(
                 queue=TaskQueue(log, catch_up=engine.read_model, expected=project.tasks.expected),
             )
         )
+        await stack.enter_async_context(auditing(project.duties, log, store, clock=engine.clock))
         deployed = await client.deploy(*project.deploy_paths()) if project.deploy.paths else None
         resources: dict[Any, object] = {}
         prepare: Any = None
@@ -151,12 +155,18 @@ async def run_up(
         routers = with_listeners(
             project, routers, partial(open_desk, project.duties, log, store=store, sink=sink, clock=engine.clock), clock=engine.clock
         )
+        watch = ""
         types = sorted(worker.definition.job_type for router in routers for worker in router)
         if routers:
             recorded = await stack.enter_async_context(work_recorded(log, engine.clock))
-            known = _known(resources, routers)
-            await stack.enter_async_context(WorkerRunner(client, routers, name="workers", resources=known, middleware=[recorded]))
+            known, counted = _known(resources, routers), job_metrics()
+            middleware = [recorded, counted] if counted is not None else [recorded]
+            runner = WorkerRunner(client, routers, name="workers", resources=known, middleware=middleware)
+            await stack.enter_async_context(runner)
+            watch = await stack.enter_async_context(monitored(runner, counted, tasks.problems))
         tell(f"workers   {len(types)} in this process: {', '.join(types) or 'none ([workers] modules is empty)'}")
+        if watch:
+            tell(f"monitor   {watch}")
         if deployed is not None:
             names = sorted({one.bpmn_process_id for one in deployed.processes})
             tell(f"deployed  {', '.join(names) or 'nothing'} from {', '.join(project.deploy.paths)}")
@@ -188,6 +198,16 @@ async def run_up(
         tell(f"inbox     {address}")
         tell(f"sign in   as {_some(users.suggestions())} with the password {password}")
         yield Up(local, address, password, parts)
+
+
+def _free(port: int) -> None:
+    """Say that a port is taken before everything else is started, and not a minute later."""
+    from camunda_workers.serving import listen
+
+    try:
+        listen("127.0.0.1", port).close()
+    except OSError as error:
+        raise ConfigurationError(f"port {port} is taken: choose another one with --port, or 0 for a free one") from error
 
 
 def _kept(data: Path | None) -> str:

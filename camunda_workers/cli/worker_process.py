@@ -18,7 +18,7 @@ from typing import Any, cast
 import structlog
 
 from camunda_workers.app import load_reference, work_recorded
-from camunda_workers.cli.listeners import desk_here, listener_check, with_listeners
+from camunda_workers.cli.listeners import auditing_here, deployed_check, desk_here, engine_check, listener_check, with_listeners
 from camunda_workers.cli.log_options import open_log
 from camunda_workers.client import Client
 from camunda_workers.errors import CamundaWorkersError, ConfigurationError, MissingExtra
@@ -169,7 +169,11 @@ async def serve(options: Options, pipe: Connection | None = None) -> None:
             overrides=overrides,
             idempotency=store_of(settings),
         )
-        endpoints = {"/livez": live(), "/readyz": ready(runner.problems, *([listener_check(project.duties)] if enforces else []))}
+        checks = (listener_check(project.duties), engine_check(project.duties, client), deployed_check(project.duties))
+        enforced = checks if enforces else ()
+        endpoints = {"/livez": live(), "/readyz": ready(runner.problems, *enforced)}
+        if enforces:
+            await stack.enter_async_context(auditing_here(project.duties))
         if counted is not None:
             counted.watch(lambda: runner.stats, runner.problems)
             endpoints["/metrics"] = metrics(counted.text)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from camunda_workers.client.business_id import BUSINESS_ID_TAG, business_id_of
     from camunda_workers.client.client import Client
     from camunda_workers.client.deploy import Resource
+    from camunda_workers.client.documents import DocumentMetadata, DocumentReference
     from camunda_workers.client.models import Form, Incident, Page, ProcessInstanceItem, UserTask, VariableItem
     from camunda_workers.client.operations import Activate
     from camunda_workers.client.queries import UserTaskFilter
@@ -36,6 +37,8 @@ __all__ = [
     "DecisionDefinition",
     "DecisionResult",
     "Deployment",
+    "DocumentMetadata",
+    "DocumentReference",
     "Form",
     "FormDefinition",
     "Incident",
@@ -58,6 +61,7 @@ _MODULES = {
     "business_id": ("BUSINESS_ID_TAG", "business_id_of"),
     "client": ("Client",),
     "deploy": ("Resource",),
+    "documents": ("DocumentMetadata", "DocumentReference"),
     "models": ("Form", "Incident", "Page", "ProcessInstanceItem", "UserTask", "VariableItem"),
     "operations": ("Activate",),
     "queries": ("UserTaskFilter",),

@@ -10,6 +10,7 @@ import grpc.aio
 from camunda_workers.client.auth import authorization_from
 from camunda_workers.client.calls import GatewayCalls
 from camunda_workers.client.channel import HELD_BACK, open_channel
+from camunda_workers.client.documents import DocumentCommands
 from camunda_workers.client.jobs import JobCommands
 from camunda_workers.client.operations import OperationCommands
 from camunda_workers.client.processes import ProcessCommands
@@ -21,7 +22,7 @@ from camunda_workers.errors import ConfigurationError, NotSupported
 from camunda_workers.settings import ConnectionSettings, Settings
 
 
-class Client(ProcessCommands, OperationCommands, JobCommands, UserTaskCommands):
+class Client(ProcessCommands, OperationCommands, JobCommands, UserTaskCommands, DocumentCommands):
     """A connection to one engine: gRPC for processes and jobs, REST v2 for user tasks and searches.
 
     ::

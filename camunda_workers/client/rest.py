@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from ssl import SSLContext
 from typing import Any
 from urllib.parse import urlsplit
@@ -97,6 +98,46 @@ class RestCalls:
                 raise EngineFailure(f"{name}: {self._base} answered something that is not JSON; is CAMUNDA_REST_ADDRESS right?") from error
 
         return await with_retries(send, lambda error: self._failure(error, name), call=name, back_off=self._back_off, repeat=repeat)
+
+    async def transfer(
+        self,
+        method: str,
+        path: str,
+        *,
+        files: Mapping[str, tuple[str | None, bytes, str]] | None = None,
+        params: Mapping[str, str] | None = None,
+        repeat: Repeat,
+        largest: int,
+    ) -> bytes:
+        """Send parts of a form, or nothing, and read the answer's bytes as they are.
+
+        Args:
+            method: see `call`.
+            path: see `call`.
+            files: parts by name: a file name (or none), the content and its type.
+            params: the query.
+            repeat: see `call`.
+            largest: bytes of an answer that is still read.
+
+        Raises:
+            EngineError: as the engine or the way to it says, or the answer is larger than that.
+        """
+        name = f"{method} {path}"
+
+        async def send() -> bytes:
+            async with self._http.stream(method, path, files=files, headers={"accept": "*/*"}, params=params or None) as response:
+                if response.status_code >= 300:
+                    await response.aread()
+                    raise _Refused(response)
+                content = bytearray()
+                async for piece in response.aiter_bytes():
+                    content += piece
+                    if len(content) > largest:
+                        raise EngineFailure(f"{name}: {self._base} answered more than {largest} bytes")
+                return bytes(content)
+
+        content = await with_retries(send, lambda error: self._failure(error, name), call=name, back_off=self._back_off, repeat=repeat)
+        return content or b""
 
     def _failure(self, error: Exception, name: str) -> Failure | None:
         if isinstance(error, _Refused):

@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, and_, func, literal, null, select
 
 from camunda_workers.errors import InvalidArgument
+from camunda_workers.events.dialects import common
 from camunda_workers.events.filters import Field, Kind, Special, all_of, any_of, flag, matches
 from camunda_workers.events.projections.definitions import element_names, processes
 from camunda_workers.events.projections.instances import elements, process_instances
@@ -22,7 +23,7 @@ NOTHING: Final[ColumnElement[Any]] = null()
 def has_incident(scope: ColumnElement[Any]) -> ColumnElement[bool]:
     """Whether anything in this scope has an incident now."""
     open_ones = select(literal(1)).select_from(incident_scopes.join(incidents, incidents.c.key == incident_scopes.c.incident_key))
-    return open_ones.where(incident_scopes.c.scope_key == scope, incidents.c.state == "ACTIVE").exists()
+    return open_ones.where(incident_scopes.c.scope_key == scope, common(incidents.c.state == "ACTIVE")).exists()
 
 
 def _incident_filter(scope: ColumnElement[Any]) -> Special:
@@ -61,7 +62,7 @@ def _exists_element(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
 def _exists_incident(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
     return (
         select(literal(1))
-        .where(incidents.c.process_instance_key == process_instances.c.key, incidents.c.state == "ACTIVE", *conditions)
+        .where(incidents.c.process_instance_key == process_instances.c.key, common(incidents.c.state == "ACTIVE"), *conditions)
         .exists()
     )
 
@@ -69,7 +70,7 @@ def _exists_incident(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
 def _retries_left(asked: Any, path: str) -> ColumnElement[bool]:
     failed = (
         select(literal(1))
-        .where(jobs.c.process_instance_key == process_instances.c.key, jobs.c.state == "FAILED", jobs.c.retries > 0)
+        .where(jobs.c.process_instance_key == process_instances.c.key, common(jobs.c.state == "FAILED"), jobs.c.retries > 0)
         .exists()
     )
     return failed if flag(asked, path) else ~failed
@@ -87,18 +88,18 @@ PROCESS_INSTANCE: Final = Entity(
     source=process_instances.outerjoin(processes, _d.key == _i.process_definition_key),
     fields={
         "processInstanceKey": Field(_i.key, KEY),
-        "processDefinitionId": Field(_i.bpmn_process_id, TEXT),
+        "processDefinitionId": Field(_i.bpmn_process_id, TEXT, common=True),
         "processDefinitionName": Field(_d.name, TEXT),
         "processDefinitionVersion": Field(_i.version, INTEGER),
         "processDefinitionVersionTag": Field(_d.version_tag, TEXT),
-        "processDefinitionKey": Field(_i.process_definition_key, KEY),
+        "processDefinitionKey": Field(_i.process_definition_key, KEY, common=True),
         "parentProcessInstanceKey": Field(_i.parent_process_instance_key, KEY),
         "parentElementInstanceKey": Field(_i.parent_element_instance_key, KEY),
         "rootProcessInstanceKey": Field(_i.root_process_instance_key, KEY),
         "startDate": Field(_i.started_at, DATE, always=True),
         "endDate": Field(_i.ended_at, DATE),
         "suspendedDate": Field(NOTHING, DATE),
-        "state": Field(_i.state, TEXT),
+        "state": Field(_i.state, TEXT, common=True),
         "hasIncident": Field(has_incident(_i.key), FLAG),
         "tenantId": Field(_i.tenant_id, TEXT),
         "businessId": Field(_i.business_id, TEXT),
@@ -126,7 +127,7 @@ USER_TASK: Final = Entity(
     fields={
         "userTaskKey": Field(_t.key, KEY),
         "name": Field(_n.name, TEXT),
-        "state": Field(_t.state, TEXT),
+        "state": Field(_t.state, TEXT, common=True),
         "assignee": Field(_t.assignee, TEXT),
         "elementId": Field(_t.element_id, TEXT),
         "elementInstanceKey": Field(_t.element_instance_key, KEY),
@@ -176,7 +177,7 @@ INCIDENT: Final = Entity(
         "elementInstanceKey": Field(_x.element_instance_key, KEY),
         "jobKey": Field(_x.job_key, KEY),
         "creationTime": Field(_x.created_at, DATE, always=True),
-        "state": Field(_x.state, TEXT),
+        "state": Field(_x.state, TEXT, common=True),
         "tenantId": Field(_x.tenant_id, TEXT),
     },
 )
@@ -202,7 +203,7 @@ TRUNCATED_AT: Final = 8191
 
 _e = elements.c
 _incident_key = (
-    select(func.min(_x.key)).where(_x.element_instance_key == _e.key, _x.state == "ACTIVE").correlate(elements).scalar_subquery()
+    select(func.min(_x.key)).where(_x.element_instance_key == _e.key, common(_x.state == "ACTIVE")).correlate(elements).scalar_subquery()
 )
 ELEMENT_INSTANCE: Final = Entity(
     name="element instance",
@@ -219,10 +220,10 @@ ELEMENT_INSTANCE: Final = Entity(
         "elementId": Field(_e.element_id, TEXT),
         "elementName": Field(func.coalesce(_n.name, _e.element_id), TEXT),
         "type": Field(_e.type, TEXT),
-        "state": Field(_e.state, TEXT),
+        "state": Field(_e.state, TEXT, common=True),
         "hasIncident": Field(has_incident(_e.key), FLAG),
         "incidentKey": Field(_incident_key, KEY),
-        "startDate": Field(_e.started_at, DATE),
+        "startDate": Field(_e.started_at, DATE, always=True),
         "endDate": Field(_e.ended_at, DATE),
         "tenantId": Field(_e.tenant_id, TEXT),
     },

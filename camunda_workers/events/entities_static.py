@@ -39,7 +39,7 @@ JOB: Final = Entity(
         "type": Field(_j.type, TEXT),
         "kind": Field(_j.kind, TEXT),
         "listenerEventType": Field(_j.listener_event_type, TEXT),
-        "state": Field(_j.state, TEXT),
+        "state": Field(_j.state, TEXT, common=True),
         "worker": Field(_j.worker, TEXT, default=""),
         "retries": Field(_j.retries, INTEGER),
         "priority": Field(NOTHING, INTEGER, default=0),

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, and_, func, literal, not_, or_, select
 
 from camunda_workers.errors import InvalidArgument
 from camunda_workers.events.dates import to_iso, to_millis
+from camunda_workers.events.dialects import common, like
 
 
 class Kind(Enum):
@@ -36,6 +37,8 @@ class Field:
     """Shown instead of an absent value."""
     always: bool = False
     """Whether there always is a value: sorting by it can then use an index."""
+    common: bool = False
+    """Whether many have the same value, as a state: what else is asked for finds fewer."""
 
     def shown(self, value: Any) -> Any:
         """The value as REST shows it."""
@@ -87,7 +90,11 @@ def where(
         if name in specials:
             conditions.append(specials[name](asked, f"{path}.{name}"))
         elif name in fields and fields[name].kind in _OPERATORS:
-            conditions.append(matches(fields[name].column, fields[name].kind, asked, f"{path}.{name}"))
+            what = fields[name]
+            if what.common and isinstance(asked, str):
+                conditions.append(common(_operation(what.column, what.kind, "$eq", asked, f"{path}.{name}")))
+            else:
+                conditions.append(matches(what.column, what.kind, asked, f"{path}.{name}"))
         else:
             known = sorted({*specials, *(field for field, what in fields.items() if what.kind in _OPERATORS)})
             raise InvalidArgument(f"{path}.{name}: there is no such filter field; known are {', '.join(known)}")
@@ -115,8 +122,7 @@ def _operation(column: ColumnElement[Any], kind: Kind, name: str, operand: Any, 
         case "$notIn":
             return or_(column.is_(None), column.not_in(_values(kind, operand, path)))
         case "$like":
-            # GLOB, not LIKE: like Camunda's, it minds case.
-            return column.op("GLOB", is_comparison=True)(_glob(_text(operand, path)))
+            return like(column, _text(operand, path))
         case "$neq":
             return column.is_distinct_from(_value(kind, operand, path))
         case _:
@@ -212,19 +218,6 @@ def _some(entries: Any, operators: Mapping[str, Any], path: str) -> ColumnElemen
 def all_of(column: ColumnElement[Any], asked: Any, path: str) -> ColumnElement[bool]:
     """Whether all of these texts are in a JSON list."""
     return and_(*(any_of(column, {"$eq": text}, path) for text in _values(Kind.TEXT, asked, path)), literal(True))
-
-
-def _glob(like: str) -> str:
-    """Camunda's wildcards (``*``, ``?``, backslash before one means itself) as SQLite's GLOB."""
-    result: list[str] = []
-    characters = iter(like)
-    for character in characters:
-        if character == "\\":
-            following = next(characters, "\\")
-            result.append(f"[{following}]" if following in "*?[" else following)
-        else:
-            result.append("[[]" if character == "[" else character)
-    return "".join(result)
 
 
 def _shown(value: Any) -> str:

@@ -199,12 +199,11 @@ class ReadModel:
 
     async def get_decision_definition_xml(self, key: Key) -> str:
         """``GET /decision-definitions/{key}/xml``."""
-        await self.catch_up()
         number = key_value(key, "decisionDefinitionKey")
         query = (
             select(requirements.c.xml).join(decisions, decisions.c.requirements_key == requirements.c.key).where(decisions.c.key == number)
         )
-        xml = await self._database.read(lambda connection: connection.scalar(query))
+        xml = await self.query(lambda connection: connection.scalar(query))
         if xml is None:
             raise NotFound(f"there is no decision definition with the key {number}")
         return xml
@@ -234,16 +233,14 @@ class ReadModel:
 
     async def completed_by(self, process_instance_key: Key) -> dict[str, list[str]]:
         """Who completed which task (element id) of a process instance, for rules such as segregation of duties."""
-        await self.catch_up()
-        table = user_tasks.c
-        number = key_value(process_instance_key, "processInstanceKey")
+        table, number = user_tasks.c, key_value(process_instance_key, "processInstanceKey")
         query = (
             select(table.element_id, table.completed_by)
             .where(table.process_instance_key == number, table.completed_by.is_not(None))
             .order_by(table.key)
         )
         result: dict[str, list[str]] = {}
-        for element_id, user in await self._database.read(lambda connection: connection.execute(query).all()):
+        for element_id, user in await self.query(lambda connection: connection.execute(query).all()):
             result.setdefault(element_id, []).append(user)
         return result
 
@@ -261,6 +258,14 @@ class ReadModel:
 
     async def query(self, read: Callable[[Connection], T]) -> T:
         """Return what ``read`` finds in the tables, after everything that is in the log."""
+
+        def if_current(connection: Connection) -> tuple[T] | None:
+            return (read(connection),) if is_current(connection, self._projections, self._partition) else None
+
+        # Mostly there is nothing to fold: whether there is and what was asked for are one visit to the database.
+        found = await self._database.read(if_current) if self._prepared else None
+        if found is not None:
+            return found[0]
         await self.catch_up()
         return await self._database.read(read)
 
@@ -270,30 +275,25 @@ class ReadModel:
         Raises:
             NotFound: there is none.
         """
-        await self.catch_up()
         field = entity.fields[entity.key_field]
         asked = key_value(key, entity.key_field) if field.kind is Kind.KEY else str(key)
-        condition: ColumnElement[bool] = field.column == asked
-        found = await self._database.read(lambda connection: search(connection, entity, conditions=[condition]))
+        found = await self.query(lambda connection: search(connection, entity, conditions=[field.column == asked]))
         if not found["items"]:
             raise NotFound(f"there is no {entity.name} with the key {key}")
         return found["items"][0]
 
     async def _content(self, content: ColumnElement[Any], column: ColumnElement[Any], key: Key, name: str) -> str:
-        await self.catch_up()
         query = select(content).where(column == key_value(key, "key"))
-        text = await self._database.read(lambda connection: connection.scalar(query))
+        text = await self.query(lambda connection: connection.scalar(query))
         if text is None:
             raise NotFound(f"there is no {name} with the key {key}")
         return text
 
     async def _form(self, *conditions: ColumnElement[bool]) -> Found | None:
-        await self.catch_up()
         table = forms.c
-        query = select(table.key, table.form_id, table["schema"], table.version, table.tenant_id).where(
-            *conditions, table.state == "ACTIVE"
-        )
-        row = await self._database.read(lambda connection: connection.execute(query.order_by(table.version.desc()).limit(1)).one_or_none())
+        columns = (table.key, table.form_id, table["schema"], table.version, table.tenant_id)
+        query = select(*columns).where(*conditions, table.state == "ACTIVE").order_by(table.version.desc()).limit(1)
+        row = await self.query(lambda connection: connection.execute(query).one_or_none())
         if row is None:
             return None
         return {"formKey": str(row[0]), "formId": row[1], "schema": row[2], "version": row[3], "tenantId": row[4]}

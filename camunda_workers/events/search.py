@@ -7,22 +7,43 @@ import binascii
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final, cast
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Label, Row, and_, func, literal, or_, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Integer,
+    Label,
+    Null,
+    Row,
+    Select,
+    and_,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
+from sqlalchemy import cast as sql_cast
 
 from camunda_workers.errors import InvalidArgument
 from camunda_workers.events.filters import Field, Kind, Special, where
 
 DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 10_000
+MOST_COUNTED: Final = 10_000
+"""Camunda's own bound: a search says of no more than so many how many there are."""
 
 Filter = Mapping[str, Any]
 Sort = Sequence[Mapping[str, Any]]
 Page = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Entity:
     """Something that can be searched.
 
@@ -48,7 +69,9 @@ class Entity:
 @dataclass(frozen=True, slots=True)
 class _Order:
     column: ColumnElement[Any]
+    kind: Kind
     descending: bool
+    always: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +90,7 @@ def search(
     page: Page | None = None,
     *,
     conditions: Sequence[ColumnElement[bool]] = (),
+    most: int = MOST_COUNTED,
 ) -> dict[str, Any]:
     """Answer a search request.
 
@@ -75,23 +99,25 @@ def search(
         sort: the request's sort list; absent values come last in either direction.
         page: ``{from, limit}``, ``{after, limit}`` or ``{before, limit}``; cursors are those of an answer to the same sort.
         conditions: further ones that must hold.
+        most: how far is counted.
 
     Returns:
-        ``{"items": [...], "page": {"totalItems", "hasMoreTotalItems", "startCursor", "endCursor"}}``.
+        ``{"items": [...], "page": {"totalItems", "hasMoreTotalItems", "startCursor", "endCursor"}}``; of more than ``most``, ``totalItems`` is
+        ``most`` and ``hasMoreTotalItems`` is true.
 
     Raises:
         InvalidArgument: the request names something that is not there; the text says what is.
     """
     asked = [*entity.base, *conditions, *_conditions(entity, filter or {})]
     orders = _orders(entity, sort or ())
-    window = _window(page or {}, len(orders))
-    total = connection.scalar(select(func.count()).select_from(entity.source).where(*asked)) or 0
+    window = _window(page or {}, orders)
     rows = _rows(connection, entity, asked, orders, window)
+    total = _total(connection, entity, asked, window, len(rows), most)
     return {
         "items": [_shown(entity, row) for row in rows],
         "page": {
-            "totalItems": total,
-            "hasMoreTotalItems": False,
+            "totalItems": min(total, most),
+            "hasMoreTotalItems": total > most,
             "startCursor": _cursor(rows[0], orders) if rows else None,
             "endCursor": _cursor(rows[-1], orders) if rows else None,
         },
@@ -127,17 +153,22 @@ def _orders(entity: Entity, sort: Sort) -> list[_Order]:
             raise InvalidArgument(f"sort.field: cannot sort {entity.name}s by '{name}'; known are {', '.join(sorted(sortable))}")
         if order not in {"ASC", "DESC"}:
             raise InvalidArgument(f"sort.order: expected ASC or DESC, got '{order}'")
-        column = entity.fields[name].column
-        # Absent values last, whatever the direction: a comparison with NULL would lose them between two pages.
-        if not entity.fields[name].always and name != entity.key_field:
-            orders.append(_Order(column.is_(None), descending=False))
-        orders.append(_Order(column, descending=order == "DESC"))
+        if not isinstance(entity.fields[name].column, Null):
+            orders.append(_order(entity, name, descending=order == "DESC"))
+        if name == entity.key_field:
+            return orders
     # Keys in the direction of what comes before them, as an index has them.
-    descending = orders[-1].descending if orders else False
-    return [*orders, _Order(entity.fields[entity.key_field].column, descending=descending)]
+    return [*orders, _order(entity, entity.key_field, descending=orders[-1].descending if orders else False)]
 
 
-def _window(page: Page, columns: int) -> _Window:
+def _order(entity: Entity, name: str, *, descending: bool) -> _Order:
+    what = entity.fields[name]
+    # Cursors have a flag as a number, and PostgreSQL compares no truth with a number.
+    column = sql_cast(what.column, Integer) if what.kind is Kind.FLAG else what.column
+    return _Order(column, what.kind, descending, what.always or name == entity.key_field)
+
+
+def _window(page: Page, orders: Sequence[_Order]) -> _Window:
     unknown = sorted(set(page) - {"from", "limit", "after", "before"})
     if unknown:
         raise InvalidArgument(f"page.{unknown[0]}: there is no such field; known are from, limit, after, before")
@@ -149,8 +180,8 @@ def _window(page: Page, columns: int) -> _Window:
     return _Window(
         limit,
         _count(given.get("from", 0), "page.from", 2**31 - 1),
-        _read_cursor(after, "page.after", columns) if after is not None else None,
-        _read_cursor(before, "page.before", columns) if before is not None else None,
+        _read_cursor(after, "page.after", orders) if after is not None else None,
+        _read_cursor(before, "page.before", orders) if before is not None else None,
     )
 
 
@@ -163,28 +194,66 @@ def _count(value: Any, path: str, highest: int) -> int:
 def _rows(
     connection: Connection, entity: Entity, asked: list[ColumnElement[bool]], orders: list[_Order], window: _Window
 ) -> Sequence[Row[Any]]:
-    columns: list[Label[Any]] = [what.column.label(name) for name, what in entity.fields.items()]
+    if not window.limit:
+        return []
     cursors = [order.column.label(f"cursor_{number}") for number, order in enumerate(orders)]
     backwards = window.before is not None
-    query = select(*columns, *cursors).select_from(entity.source).where(*asked).limit(window.limit)
     edge = window.before if backwards else window.after
-    if edge is not None:
-        query = query.where(_beyond(orders, edge, backwards=backwards))
-    query = query.order_by(*(order.column.desc() if order.descending != backwards else order.column.asc() for order in orders))
-    rows = connection.execute(query.offset(window.offset)).all()
+    conditions = asked if edge is None else [*asked, _beyond(orders, edge, backwards=backwards)]
+    sorting = [_sorting(order, backwards=backwards) for order in orders]
+    query = _everything(entity).add_columns(*cursors).order_by(*sorting)
+    key = entity.fields[entity.key_field].column
+    if isinstance(key, Column) and key.primary_key:
+        # What a page shows is looked up for its rows only: a sort that no index has would else carry it along for everything that matches.
+        found = select(key).select_from(entity.source).where(*conditions).order_by(*sorting).limit(window.limit).offset(window.offset)
+        query = query.where(key.in_(found.correlate(None)))
+    else:
+        query = query.where(*conditions).limit(window.limit).offset(window.offset)
+    rows = connection.execute(query).all()
     return rows[::-1] if backwards else rows
 
 
+@cache
+def _everything(entity: Entity) -> Select[Any]:
+    columns: list[Label[Any]] = [what.column.label(name) for name, what in entity.fields.items()]
+    return select(*columns).select_from(entity.source)
+
+
+def _total(connection: Connection, entity: Entity, asked: list[ColumnElement[bool]], window: _Window, found: int, most: int) -> int:
+    """How many match, as far as that is of interest: one more than ``most`` stands for all beyond it."""
+    from_the_start = window.after is None and window.before is None
+    if from_the_start and found < window.limit and (found or not window.offset):
+        return window.offset + found  # the last page: there is nothing to count
+    some = select(literal(1)).select_from(entity.source).where(*asked).limit(most + 1).subquery()
+    return connection.scalar(select(func.count()).select_from(some)) or 0
+
+
+def _sorting(order: _Order, *, backwards: bool) -> ColumnElement[Any]:
+    column = order.column.desc() if order.descending != backwards else order.column.asc()
+    if order.always:
+        return column  # the databases' own place for absent values differs; an index has none other
+    # Absent values last, whatever the direction.
+    return column.nulls_first() if backwards else column.nulls_last()
+
+
 def _beyond(orders: Sequence[_Order], edge: Sequence[Any], *, backwards: bool) -> ColumnElement[bool]:
-    """What lies behind (or before) a cursor: greater in one column, equal in all before it."""
+    """What lies behind (or before) a cursor: further in one column, equal in all before it."""
+    downwards = [order.descending != backwards for order in orders]
+    if all(order.always for order in orders) and None not in edge and len(set(downwards)) == 1:
+        # One comparison of all columns: a database goes straight to the place in an index.
+        here = tuple_(*(order.column for order in orders))
+        there = tuple_(*(literal(value, order.column.type) for order, value in zip(orders, edge, strict=True)))
+        return here < there if downwards[0] else here > there
     alternatives: list[ColumnElement[bool]] = []
     equal: list[ColumnElement[bool]] = []
-    for order, value in zip(orders, edge, strict=True):
+    for order, value, down in zip(orders, edge, downwards, strict=True):
         if value is not None:
-            further = order.column < value if order.descending != backwards else order.column > value
-            alternatives.append(and_(*equal, further))
+            further = order.column < value if down else order.column > value
+            alternatives.append(and_(*equal, further if order.always or backwards else or_(further, order.column.is_(None))))
+        elif backwards:
+            alternatives.append(and_(*equal, order.column.is_not(None)))
         equal.append(order.column.is_not_distinct_from(value))
-    return or_(*alternatives)
+    return or_(false(), *alternatives)
 
 
 def _cursor(row: Row[Any], orders: Sequence[_Order]) -> str:
@@ -192,22 +261,24 @@ def _cursor(row: Row[Any], orders: Sequence[_Order]) -> str:
     return base64.urlsafe_b64encode(json.dumps([int(v) if isinstance(v, bool) else v for v in values]).encode()).decode()
 
 
-def _read_cursor(text: Any, path: str, columns: int) -> tuple[Any, ...]:
+def _read_cursor(text: Any, path: str, orders: Sequence[_Order]) -> tuple[Any, ...]:
     try:
         values: Any = json.loads(base64.urlsafe_b64decode(text))
     except (TypeError, ValueError, RecursionError, binascii.Error):
         values = None
     if (
         not isinstance(values, list)
-        or len(cast("list[Any]", values)) != columns
-        or not all(_is_plain(one) for one in cast("list[Any]", values))
+        or len(cast("list[Any]", values)) != len(orders)
+        or not all(_fits(one, order.kind) for one, order in zip(cast("list[Any]", values), orders, strict=True))
     ):
         raise InvalidArgument(f"{path}: this is not a cursor of an answer to the same sort")
     return tuple(cast("list[Any]", values))
 
 
-def _is_plain(value: Any) -> bool:
-    return value is None or isinstance(value, str) or (isinstance(value, int) and abs(value) < 2**63)
+def _fits(value: Any, kind: Kind) -> bool:
+    if kind is Kind.TEXT:
+        return value is None or isinstance(value, str)
+    return value is None or (isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63)
 
 
 def _shown(entity: Entity, row: Row[Any]) -> dict[str, Any]:

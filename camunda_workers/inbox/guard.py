@@ -1,4 +1,4 @@
-"""What stands before every page: headers, who is signed in, how often they may ask, and proof that a change was meant."""
+"""What stands before every page: who is signed in, how often they may ask, and proof that a change was meant."""
 
 from __future__ import annotations
 
@@ -6,42 +6,19 @@ import hmac
 import re
 from collections.abc import Awaitable, Callable
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from camunda_workers.inbox.addresses import parts_of
 from camunda_workers.inbox.parts import Rates
 from camunda_workers.inbox.sessions import COOKIE, Attempts, Session, Sessions
+from camunda_workers.tasks.duties.identity import folded
 from camunda_workers.tasks.store.attachments import LARGEST as LARGEST_FILE
 
-CSP: Final = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        # What a form previews is fetched by its script, and shown from memory.
-        "img-src 'self' data: blob:",
-        "frame-src blob:",
-        "font-src 'self' data:",
-        "connect-src 'self'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-    )
-)
-HEADERS: Final = {
-    "Content-Security-Policy": CSP,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
-    "X-Frame-Options": "DENY",
-}
 OPEN: Final = ("/static/", "/sign-in", "/healthz", "/readyz")
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 LARGEST: Final = 1_000_000
@@ -60,16 +37,14 @@ class Guard:
     Args:
         app: the pages.
         sessions: who is signed in.
-        secure: whether https is demanded of browsers.
         renew: keeps sessions of an identity provider up to date.
         rates: how much one session may ask for.
     """
 
-    def __init__(self, app: ASGIApp, sessions: Sessions, *, secure: bool, renew: Renew | None = None, rates: Rates | None = None) -> None:
+    def __init__(self, app: ASGIApp, sessions: Sessions, *, renew: Renew | None = None, rates: Rates | None = None) -> None:
         self._app = app
         self._sessions = sessions
         self._renew = renew
-        self._headers = {**HEADERS, **({"Strict-Transport-Security": "max-age=31536000"} if secure else {})}
         rates = rates or Rates()
         self._looks = Attempts(rates.looks, 10 / rates.looks, now=sessions.now)
         self._changes = Attempts(rates.changes, 60 / rates.changes, now=sessions.now)
@@ -82,22 +57,12 @@ class Guard:
                 await self._app(scope, receive, send)
             return
 
-        async def headed(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    headers.setdefault(name, value)
-                if not scope["path"].startswith("/static/"):
-                    headers["Cache-Control"] = "no-store"
-                    headers.append("Vary", "HX-Request")
-            await send(message)
-
         request = Request(scope, receive)
         refused = await self._refuse(request)
         if refused is not None:
-            await refused(scope, receive, headed)
+            await refused(scope, receive, send)
             return
-        await self._app(scope, _limited(request, receive), headed)
+        await self._app(scope, _limited(request, receive), send)
 
     async def _refuse(self, request: Request) -> Response | None:
         path = request.url.path
@@ -128,12 +93,13 @@ class Guard:
         return None
 
     def _wait(self, request: Request, session: Session) -> float:
-        """Seconds somebody has to wait who has asked for too much."""
+        """Seconds somebody has to wait who has asked for too much: the person, in however many windows and sessions."""
+        who = folded(session.person.user)
         if request.method in SAFE:
-            return self._looks.take(session.csrf)
+            return self._looks.take(who)
         if FILES.fullmatch(request.url.path):
-            return self._files.take(session.csrf)
-        return self._changes.take(session.csrf)
+            return self._files.take(who)
+        return self._changes.take(who)
 
 
 def same_origin(request: Request) -> bool:
@@ -142,7 +108,7 @@ def same_origin(request: Request) -> bool:
     if site is not None and site not in ("same-origin", "none"):
         return False
     origin = request.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == request.headers.get("host")
+    return origin is None or parts_of(origin).netloc == request.headers.get("host")
 
 
 def wants_json(request: Request) -> bool:
@@ -158,7 +124,7 @@ def refusal(request: Request, text: str, status: int) -> Response:
 def _sign_in(request: Request) -> Response:
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     if request.headers.get("hx-request") or wants_json(request) or request.url.path == "/live":
-        back = urlsplit(request.headers.get("hx-current-url") or request.headers.get("referer") or "/tasks")
+        back = parts_of(request.headers.get("hx-current-url") or request.headers.get("referer") or "/tasks")
         here = back.path + (f"?{back.query}" if back.query else "")
         return refusal_to(f"/sign-in?to={quote(here)}")
     return RedirectResponse(f"/sign-in?to={quote(here)}" if request.method in SAFE else "/sign-in", 303)

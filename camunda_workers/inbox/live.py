@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
 from camunda_workers.errors import CamundaWorkersError
 from camunda_workers.events import EventLog
+from camunda_workers.events.projections.base import DEFAULT_TENANT
 from camunda_workers.events.subscription import Where, subscribe
 
 PAUSE: Final = 0.25
@@ -23,6 +25,12 @@ _TYPES: Final = Where({"valueType": ["USER_TASK", "INCIDENT", "PROCESS_INSTANCE_
 _log = structlog.get_logger("camunda_workers.inbox")
 
 
+@dataclass(frozen=True, slots=True)
+class _Listener:
+    user: str
+    tenants: frozenset[str] | None
+
+
 class Changes:
     """Follows the event log for everybody who looks.
 
@@ -32,7 +40,7 @@ class Changes:
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
-        self._bells: dict[asyncio.Event, str] = {}
+        self._bells: dict[asyncio.Event, _Listener] = {}
         self._closed = asyncio.Event()
 
     @asynccontextmanager
@@ -53,17 +61,18 @@ class Changes:
         self._closed.set()
         self.ring()
 
-    def ring(self) -> None:
-        """Tell everybody that something changed."""
-        for bell in self._bells:
-            bell.set()
+    def ring(self, tenant: str | None = None) -> None:
+        """Tell everybody that something changed; what happens to a tenant is only told those who may see it."""
+        for bell, one in self._bells.items():
+            if tenant is None or one.tenants is None or tenant in one.tenants:
+                bell.set()
 
     async def _follow(self) -> None:
         while True:
             try:
                 async with aclosing(subscribe(self._log, where=_TYPES)) as found:
-                    async for _ in found:
-                        self.ring()
+                    async for one in found:
+                        self.ring(str(one.record.value.get("tenantId") or DEFAULT_TENANT))
             except CamundaWorkersError as error:
                 # Pages can still be loaded; only their updates wait.
                 _log.warning("inbox.live.interrupted", error=str(error))
@@ -71,12 +80,12 @@ class Changes:
 
     def may_listen(self, user: str) -> bool:
         """Whether somebody may open one more stream."""
-        return sum(one == user for one in self._bells.values()) < MOST_EACH
+        return sum(one.user == user for one in self._bells.values()) < MOST_EACH
 
-    async def stream(self, user: str, signed_in: Callable[[], bool]) -> AsyncGenerator[str]:
+    async def stream(self, user: str, signed_in: Callable[[], bool], tenants: frozenset[str] | None = None) -> AsyncGenerator[str]:
         """Server-sent events for one browser, until its session ends or the server stops."""
         bell = asyncio.Event()
-        self._bells[bell] = user
+        self._bells[bell] = _Listener(user, tenants)
         try:
             yield "retry: 2000\nevent: hello\ndata: 1\n\n"
             while not self._closed.is_set():
@@ -84,13 +93,14 @@ class Changes:
                     async with asyncio.timeout(PING):
                         await bell.wait()
                 except TimeoutError:
-                    if not signed_in():
-                        yield "event: bye\ndata: 1\n\n"
-                        return
-                    yield ": still here\n\n"
-                    continue
+                    if signed_in():
+                        yield ": still here\n\n"
+                        continue
                 bell.clear()
                 if self._closed.is_set():
+                    return
+                if not signed_in():
+                    yield "event: bye\ndata: 1\n\n"
                     return
                 yield "event: changed\ndata: 1\n\n"
                 await asyncio.sleep(PAUSE)

@@ -10,6 +10,7 @@ from typing import Any, cast
 from camunda_workers.errors import Unauthenticated
 from camunda_workers.inbox.users import Person
 from camunda_workers.project_people import OidcSection
+from camunda_workers.tasks.duties.identity import folded
 
 
 class SignInRefused(Unauthenticated):
@@ -73,6 +74,9 @@ def person_of(section: OidcSection, claims: Mapping[str, Any]) -> Person:
     user = claims.get(section.user_claim)
     if not isinstance(user, str) or not user.strip():
         raise SignInRefused(f"the token has no '{section.user_claim}': tasks could not be assigned to anybody")
+    if folded(user) != user.strip().casefold():
+        # Two accounts at the provider that look alike would be one person here, with everything that is the other's.
+        raise SignInRefused(f"the user name {user!r} has characters that are not seen or stand for others")
     if section.user_claim == "email" and claims.get("email_verified") is not True:
         raise SignInRefused("the email address is not verified: anybody could have entered it")
     name = claims.get(section.name_claim)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from camunda_workers.client import UserTask
@@ -20,21 +21,31 @@ async def mark_of_task(site: Site, task: UserTask) -> str | None:
     """What makes a task's case sensitive."""
     section = site.parts.section
     seen = await variables_of(site, task.process_instance_key or 0) if names_needed(section) else {}
-    return mark_of(section, task.process_definition_id, seen, elements=(task.element_id,))
+    return mark_of(section, task.process_definition_id, seen, elements=(task.element_id,), form_id=await _form_of(site, task))
 
 
-async def mark_of_case(site: Site, business_id: str) -> str | None:
+async def _form_of(site: Site, task: UserTask) -> str | None:
+    """The id of a task's form, where forms are marked at all."""
+    if not any(one.startswith("form:") for one in site.parts.section.sensitive):
+        return None
+    form = await site.parts.client.get_user_task_form(task.key)
+    return form.form_id if form is not None else None
+
+
+async def mark_of_case(site: Site, instances: Sequence[int]) -> str | None:
     """What makes a case sensitive: any of its process instances, or of their user tasks."""
     section = site.parts.section
-    instances = sorted(await site.parts.log.instances_of(business_id))
     model = await site.parts.model()
     tasks = await site.parts.client.search_user_tasks(
-        {"processInstanceKey": {"$in": instances}}, "creation_date", {"from": 0, "limit": 500}
+        {"processInstanceKey": {"$in": sorted(instances)}}, "creation_date", {"from": 0, "limit": 500}
     )
-    for key in instances:
+    for key in sorted(instances):
         process = str((await model.get_process_instance(key))["processDefinitionId"])
         seen = await variables_of(site, key) if names_needed(section) else {}
         elements = {task.element_id for task in tasks if task.process_instance_key == key}
         if (mark := mark_of(section, process, seen, elements=sorted(elements))) is not None:
+            return mark
+    for task in tasks:
+        if (mark := mark_of(section, "", {}, form_id=await _form_of(site, task))) is not None:
             return mark
     return None

@@ -164,22 +164,28 @@ class Kept:
     _found: dict[tuple[Any, ...], tuple[float, Any]] = field(default_factory=dict[tuple[Any, ...], tuple[float, Any]])
     _asked: dict[tuple[Any, ...], asyncio.Future[Any]] = field(default_factory=dict[tuple[Any, ...], "asyncio.Future[Any]"])
 
-    async def get(self, key: tuple[Any, ...], count: Callable[[], Awaitable[Any]]) -> Any:
-        """What was counted under this key, or what it counts to now; of those who ask at once, one counts."""
+    async def get(self, key: tuple[Any, ...], count: Callable[[], Awaitable[Any]], *, fresh: float = FRESH) -> Any:
+        """What was counted under this key, or what it counts to now; of those who ask at once, one counts.
+
+        Args:
+            key: what is counted.
+            count: counts it.
+            fresh: seconds for which it is good enough, at least.
+        """
         kept = self._found.get(key)
         if kept is not None and self.now() < kept[0]:
             return kept[1]
         asked = self._asked.get(key)
         if asked is None:
-            asked = self._asked[key] = asyncio.ensure_future(self._count(key, count))
+            asked = self._asked[key] = asyncio.ensure_future(self._count(key, count, fresh))
             asked.add_done_callback(lambda _: self._asked.pop(key, None))
         return await asyncio.shield(asked)
 
-    async def _count(self, key: tuple[Any, ...], count: Callable[[], Awaitable[Any]]) -> Any:
+    async def _count(self, key: tuple[Any, ...], count: Callable[[], Awaitable[Any]], fresh: float) -> Any:
         begun = self.now()
         found = await count()
         ended = self.now()
         if len(self._found) >= MOST_KEPT:
             self._found.clear()
-        self._found[key] = (ended + max(FRESH, 10 * (ended - begun)), found)
+        self._found[key] = (ended + max(fresh, 10 * (ended - begun)), found)
         return found

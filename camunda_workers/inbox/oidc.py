@@ -198,6 +198,8 @@ class Provider:
         return claims
 
     def _person(self, claims: Mapping[str, Any], answer: Mapping[str, Any]) -> Login:
+        if not isinstance(claims.get("sub"), str):
+            raise SignInRefused("the provider does not say whom it means: there is no 'sub'")
         person = person_of(self.section, claims)
         given = answer.get("expires_in")
         lifetime = float(given) if isinstance(given, int | float) and given > 0 else 300.0

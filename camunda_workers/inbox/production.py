@@ -17,6 +17,7 @@ from camunda_workers.inbox.users import KnownPeople
 from camunda_workers.project import ProjectFile
 from camunda_workers.settings import Settings
 from camunda_workers.tasks import TaskQueue, open_tasks
+from camunda_workers.tasks.duties.audit_running import auditing
 from camunda_workers.tasks.duties.log_sink import LogFacts
 from camunda_workers.tasks.notifications.running import notifying
 from camunda_workers.tasks.notifications.setup import channels_of, links_of
@@ -63,6 +64,7 @@ async def open_parts(project: ProjectFile, settings: Settings, log: EventLog) ->
             queue=TaskQueue(log, expected=project.tasks.expected),
         ) as tasks,
         notifying(settings, project.tasks, tasks, client, SystemClock(), project=project.name),
+        auditing(project.duties, log, tasks.store),
     ):
         yield Parts(
             client=client,

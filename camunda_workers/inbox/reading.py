@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from camunda_workers.client import UserTask
@@ -14,12 +14,15 @@ from camunda_workers.events.story import CaseStory, case_story
 from camunda_workers.events.story.tell import instances_story
 from camunda_workers.inbox.site import Reader, Site
 from camunda_workers.inbox.views.look import MOST, SORTS, Look
-from camunda_workers.inbox.views.rows import TaskRow, by_instance, names_needed, rows
+from camunda_workers.inbox.views.rows import TaskRow, names_needed, rows
 from camunda_workers.tasks.store.attachments import Attachment
 from camunda_workers.tasks.store.filters import SavedFilter
 
 COUNTED = 100
 """So many of a case's tasks, or of somebody's, are looked at."""
+
+KINDS_KEPT = 20.0
+"""Seconds for which it is not looked again which kinds of tasks there are; those in the list are shown at once."""
 
 MOST_COUNTED = 1000
 """Up to here tasks are counted; more is "999+"."""
@@ -48,30 +51,34 @@ async def listed(site: Site, reader: Reader, look: Look) -> Listed:
     """The tasks somebody looks at."""
     tasks, caller, section = site.parts.tasks, reader.person.caller, site.parts.section
     limit = MOST if look.q else look.limit
-    found = await tasks.page(caller, look.scope, filter=look.filter(reader.now), sort=SORTS[look.sort], limit=limit, count_to=MOST_COUNTED)
-    seen = await _for_titles(site, found.items)
-    efforts = await tasks.efforts()
-    shown = rows(found.items, seen, section.processes, caller, reader.now, reader.say, section=section, efforts=efforts)
+    found = await tasks.overview(
+        caller,
+        look.scope,
+        filter=look.filter(reader.now),
+        sort=SORTS[look.sort],
+        limit=limit,
+        count_to=MOST_COUNTED,
+        names=names_needed(section.processes),
+    )
+    items, efforts = found.tasks.items, await tasks.efforts()
+    shown = rows(items, found.variables, section.processes, caller, reader.now, reader.say, section=section, efforts=efforts)
     if look.q:
         shown = [one for one in shown if one.matches(look.q)]
-    has_more = found.cursor is not None if not look.q else len(shown) > look.limit
-    counts = await tasks.counts(caller, ("mine", "team", "standing-in"), count_to=MOST_COUNTED)
-    given = len(await tasks.store.delegations.by_owner(caller.user))
-    return Listed(
-        look,
-        shown[: look.limit],
-        has_more,
-        await _kinds(site, reader, found.items),
-        {name: _count(number) for name, number in {**counts, "delegated": given}.items()},
-        await tasks.saved_filters(caller),
-    )
+    has_more = found.tasks.cursor is not None if not look.q else len(shown) > look.limit
+    counts = {name: _count(number) for name, number in found.counts.items()}
+    return Listed(look, shown[: look.limit], has_more, await _kinds(site, reader, items), counts, found.saved)
 
 
 async def _kinds(site: Site, reader: Reader, found: Sequence[UserTask]) -> Mapping[str, str]:
     """What the list can be filtered by: element id to name."""
     caller = reader.person.caller
-    first = await site.kept.get(("kinds", caller.user), lambda: site.parts.tasks.list(caller, "all", limit=COUNTED))
-    known = {task.element_id: task.name or task.element_id for task in (*cast("Sequence[UserTask]", first), *found)}
+
+    async def first() -> Sequence[tuple[str, str]]:
+        page = await site.parts.tasks.page(caller, "all", limit=COUNTED, count_to=0)
+        return sorted({(task.element_id, task.name or task.element_id) for task in page.items})
+
+    known = dict(cast("Sequence[tuple[str, str]]", await site.kept.get(("kinds", caller.user), first, fresh=KINDS_KEPT)))
+    known |= {task.element_id: task.name or task.element_id for task in found}
     return dict(sorted(known.items(), key=lambda one: one[1]))
 
 
@@ -79,23 +86,17 @@ def _count(number: int) -> str:
     return str(number) if number < MOST_COUNTED else f"{MOST_COUNTED - 1}+"
 
 
-async def _for_titles(site: Site, found: Sequence[UserTask]) -> dict[int, dict[str, Any]]:
-    names = names_needed(site.parts.section.processes)
-    instances = sorted({task.process_instance_key for task in found if task.process_instance_key})
-    if not names or not instances:
-        return {}
-    where: dict[str, object] = {"scopeKey": {"$in": instances}, "name": {"$in": names}}
-    page = {"from": 0, "limit": len(instances) * len(names)}
-    return by_instance(await site.parts.client.search_variables(where, page=page, truncate=False))
-
-
-async def story_of(site: Site, business_id: str | None, process_instance_key: int | None) -> CaseStory:
-    """What happened in a task's case."""
-    now = site.parts.clock.now()
+async def story_of(site: Site, reader: Reader, business_id: str | None, process_instance_key: int | None) -> CaseStory:
+    """What happened in a task's case, as far as it is of the reader's tenants."""
+    now, log = site.parts.clock.now(), site.parts.log
     await site.parts.model()
-    if business_id:
-        return await case_story(site.parts.log, business_id, now=now)
-    return await instances_story(site.parts.log, [process_instance_key or 0], now=now)
+    if not business_id:
+        return await instances_story(log, [process_instance_key or 0], now=now)
+    seen = await instances_seen(site, reader, business_id)
+    if len(seen) == len(await log.instances_of(business_id)):
+        return await case_story(log, business_id, now=now)
+    # Another tenant has a case of the same name: what stands beside the process instances under that name may be about that one.
+    return replace(await instances_story(log, seen, now=now), business_id=business_id)
 
 
 async def diagram_of(site: Site, definition_key: int, instance_key: int, here: str = "") -> dict[str, Any]:
@@ -121,10 +122,10 @@ async def stand_of(site: Site, instance_key: int) -> dict[str, Any]:
     }
 
 
-async def files_of_case(site: Site, business_id: str) -> list[Attachment]:
+async def files_of_case(site: Site, instances: Iterable[int]) -> list[Attachment]:
     """A case's files, the oldest first."""
     attachments = site.parts.tasks.store.attachments
-    found = {one.id: one for key in await site.parts.log.instances_of(business_id) for one in await attachments.of(0, key)}
+    found = {one.id: one for key in instances for one in await attachments.of(0, key)}
     return sorted(found.values(), key=lambda one: one.attached_at)
 
 

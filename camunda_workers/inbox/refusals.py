@@ -15,6 +15,7 @@ from camunda_workers.errors import (
     PermissionDenied,
 )
 from camunda_workers.inbox.site import Reader, Site
+from camunda_workers.inbox.views.phrases import sentence
 from camunda_workers.inbox.views.times import ago
 from camunda_workers.tasks import DutyDenied, FormRejected, Outdated, TaskClosed, TaskTaken
 
@@ -37,6 +38,10 @@ class Said:
 async def said(site: Site, reader: Reader, error: CamundaWorkersError, key: int | None = None) -> Said:
     """An error as the person is told it."""
     say, name_of = reader.say, site.parts.users.name_of
+
+    def plainly(text: str) -> str:
+        return sentence(site.plainly(reader.language, text))
+
     match error:
         case TaskTaken():
             if error.by is None:
@@ -52,7 +57,9 @@ async def said(site: Site, reader: Reader, error: CamundaWorkersError, key: int 
         case Outdated():
             return Said(say("refused.outdated"), 409, "careful", reload=True)
         case DutyDenied():
-            return Said(say("refused.duty"), 403, "bad", tuple(reason.text for reason in error.decision.denials) or (str(error),))
+            return Said(
+                say("refused.duty"), 403, "bad", tuple(plainly(reason.text) for reason in error.decision.denials) or (plainly(str(error)),)
+            )
         case FormRejected():
             return Said(say("refused.form"), 422)
         case NotFound():
@@ -62,11 +69,11 @@ async def said(site: Site, reader: Reader, error: CamundaWorkersError, key: int 
         case DeadlineExceeded() | EngineUnavailable():
             return Said(say("refused.engine"), 503, details=(str(error),))
         case InvalidState():
-            return Said(say("refused.state"), 409, "careful", (str(error),), reload=True)
+            return Said(say("refused.state"), 409, "careful", (plainly(str(error)),), reload=True)
         case InvalidArgument():
-            return Said(str(error), 422)
+            return Said(plainly(str(error)), 422)
         case _:
-            return Said(say("refused.failed"), 500, details=(str(error),))
+            return Said(say("refused.failed"), 500, details=(plainly(str(error)),))
 
 
 async def _since(site: Site, reader: Reader, key: int | None, by: str) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from camunda_workers.inbox.users import Person
+from camunda_workers.tasks.duties.identity import folded
 
 if TYPE_CHECKING:
     from camunda_workers.inbox.logins import Begun, Tokens
@@ -23,6 +24,9 @@ BEFORE: Final = "inbox_before"
 IDLE: Final = 60 * 60.0
 LONGEST: Final = 12 * 60 * 60.0
 MOST: Final = 10_000
+MOST_EACH: Final = 20
+"""Sessions of one person."""
+
 AWAY: Final = 10 * 60.0
 """Seconds somebody may take at the identity provider."""
 
@@ -35,6 +39,7 @@ class Session:
         csrf: what every change must carry.
         notice: what to say on the next page, once.
         tokens: what the identity provider gave; ``None`` for development users.
+        looked: sensitive cases whose pages were looked at, and when that was written down last.
     """
 
     person: Person
@@ -43,6 +48,7 @@ class Session:
     seen: float
     notice: tuple[str, str] | None = None
     tokens: Tokens | None = None
+    looked: dict[str, float] = field(default_factory=dict[str, float])
 
 
 @dataclass
@@ -60,7 +66,11 @@ class Sessions:
 
     def begin(self, person: Person, tokens: Tokens | None = None) -> tuple[str, Session]:
         """A new session and its token: never one that the browser had before it signed in."""
-        token, now = secrets.token_urlsafe(32), self.now()
+        token, now, who = secrets.token_urlsafe(32), self.now(), folded(person.user)
+        mine = [one for one, session in self._open.items() if folded(session.person.user) == who]
+        for one in mine[: max(0, len(mine) - MOST_EACH + 1)]:
+            # Their own oldest one ends: nobody signs everybody else out by signing in again and again.
+            del self._open[one]
         session = self._open[_hash(token)] = Session(person, secrets.token_urlsafe(32), now, now, tokens=tokens)
         while len(self._open) > MOST:
             self._open.popitem(last=False)

@@ -19,6 +19,7 @@ from camunda_workers.inbox.numbers import Kept
 from camunda_workers.inbox.parts import Parts
 from camunda_workers.inbox.sessions import Attempts, Session, Sessions
 from camunda_workers.inbox.users import Person
+from camunda_workers.inbox.views.phrases import Phrases, sentence
 from camunda_workers.inbox.views.times import Say, ago, brief, span
 from camunda_workers.inbox.words import Words
 from camunda_workers.tasks.duties.identity import folded
@@ -48,6 +49,7 @@ class Site:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self.words = Words(parts.locale)
+        self.phrases = Phrases(self.words)
         self.sessions = Sessions()
         self.attempts = Attempts()
         self.departures = Attempts(burst=60, each=1.0)
@@ -88,10 +90,18 @@ class Site:
         """Whether somebody gives tasks to others and takes them back."""
         return bool(person.groups & set(self.parts.tasks.desk.section.supervisors))
 
+    def plainly(self, language: str, text: str) -> str:
+        """What another part of the product says in English, as the reader is told it."""
+        return self.phrases.say(language, text, self.parts.users.name_of)
+
     def colleagues(self, person: Person) -> list[Person]:
         """Whom somebody may hand a task to, as far as they are known: a help for typing, no rule."""
+        return self.acquainted(person)[:MOST_COLLEAGUES]
+
+    def acquainted(self, person: Person) -> list[Person]:
+        """Everybody else of somebody's tenants."""
         others = (one for one in self.parts.users.known() if folded(one.user) != folded(person.user))
-        return [one for one in others if person.tenants is None or one.tenants is None or one.tenants & person.tenants][:MOST_COLLEAGUES]
+        return [one for one in others if person.tenants is None or one.tenants is None or one.tenants & person.tenants]
 
     def render(
         self, request: Request, template: str, *, status: int = 200, headers: Mapping[str, str] | None = None, **values: Any
@@ -122,6 +132,8 @@ class Site:
             span=lambda length: span(length, say),  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
             brief=lambda length: brief(length, say),  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
             name_of=self.parts.users.name_of,
+            phrase=partial(self.plainly, language),
+            sentence=sentence,
             same=lambda one, other: folded(one or "") == folded(other or ""),  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
             path=request.url.path,
             **values,

@@ -65,6 +65,12 @@ class Words:
         text = self._tables[language].get(key) or self._tables[FALLBACK][key]
         return text.format(**values) if values else text
 
+    def part(self, language: str, name: str) -> dict[str, str]:
+        """A table's texts as they stand in the file, for scripts; in English where the language lacks one."""
+        start = f"{name}."
+        known = (key for key in self._tables[FALLBACK] if key.startswith(start))
+        return {key.removeprefix(start): self._tables[language].get(key) or self._tables[FALLBACK][key] for key in known}
+
     def has(self, key: str) -> bool:
         """Whether there is such a text."""
         return key in self._tables[FALLBACK]

@@ -13,6 +13,7 @@ from camunda_workers.client.business_id import business_id_of
 from camunda_workers.clock import Clock, SystemClock
 from camunda_workers.errors import DeadlineExceeded, InvalidState, NotFound, PermissionDenied
 from camunda_workers.tasks.caller import Caller
+from camunda_workers.tasks.documents import EngineShelf
 from camunda_workers.tasks.duties.desk import Asked, DutyDesk
 from camunda_workers.tasks.duties.facts import Action, Decision, Reason
 from camunda_workers.tasks.duties.sink import Fact
@@ -67,6 +68,7 @@ class TaskAccess:
         self._channels = tuple(channels)
         self._queue = queue
         self._stated = Efforts(expected)
+        self._shelf = EngineShelf(client, store.attachments)
 
     async def _find(self, caller: Caller, key: int) -> UserTask:
         """A task the caller may know of.
@@ -159,6 +161,7 @@ class TaskAccess:
         *,
         behalf: tuple[str, ...] = (),
         groups: frozenset[str] | None = None,
+        replaced: Mapping[str, Any] | None = None,
     ) -> Asked:
         return Asked(
             action=action,
@@ -174,6 +177,7 @@ class TaskAccess:
             behalf=behalf,
             fence=task.key,
             groups=groups,
+            replaced=replaced,
         )
 
     async def _allow(self, asked: Asked) -> Decision:

@@ -6,17 +6,18 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, cast
+from functools import lru_cache
+from typing import Any, Final, Literal, cast
 
-from sqlalchemy import ColumnElement, Connection, literal_column, select
+from sqlalchemy import Connection, and_, literal
 
 from camunda_workers.client.queries import search_body
 from camunda_workers.events.entities import USER_TASK
 from camunda_workers.events.filters import where
-from camunda_workers.events.projections.user_tasks import user_tasks
+from camunda_workers.tasks.statements import TASKS, Part, among, compiled, one, rows
 
-_t = user_tasks.c
-_OPEN: Final = _t.ended_at.is_(None)
+_OPEN: Final = Part(f"{TASKS}.ended_at IS NULL AND {TASKS}.state NOT IN ('CREATING', 'CANCELING')", {})
+_NOBODY: Final = f"{TASKS}.assignee IS NULL"
 
 
 @dataclass(frozen=True)
@@ -38,55 +39,88 @@ class Wanted:
     everything: bool = False
 
 
-def streams_of(connection: Connection, wanted: Wanted) -> list[list[ColumnElement[bool]]]:
-    """The conditions of parts that have no task in common, each of which the index answers."""
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A part of a list that has no task in common with the others.
+
+    Attributes:
+        part: the condition.
+        kind: all tasks, those of one queue, or few ones: what indexes there are depends on it.
+    """
+
+    part: Part
+    kind: Literal["all", "queue", "few"] = "few"
+
+
+def streams_of(connection: Connection, wanted: Wanted) -> list[Stream]:
+    """The parts of a list, each of which an index answers."""
     if wanted.everything:
-        return [[]]
-    streams: list[list[ColumnElement[bool]]] = [[_t.assignee == name] for name in sorted(set(wanted.assignees))]
+        return [Stream(Part("1 = 1", {}), "all")]
+    streams = [Stream(Part(f"{TASKS}.assignee = :assignee", {"assignee": name})) for name in sorted(set(wanted.assignees))]
     queues = _queues(connection, wanted.groups) if wanted.groups else []
-    streams += [[_t.assignee.is_(None), _t.queue == queue] for queue in queues]
+    streams += [Stream(Part(f"{_NOBODY} AND {TASKS}.queue = :queue", {"queue": queue}), "queue") for queue in queues]
     if wanted.user is not None and (texts := _for_user(connection, wanted.user)):
-        others = [_t.queue.not_in(queues)] if queues else []
-        streams.append([_t.assignee.is_(None), _t.candidate_users.in_(texts), _t.candidate_users != literal_column("'[]'"), *others])
+        for_them = among(connection, f"{TASKS}.candidate_users", "texts", texts)
+        others = among(connection, f"{TASKS}.queue", "queues", queues)
+        sql = f"{_NOBODY} AND {for_them.sql} AND {TASKS}.candidate_users <> '[]'"
+        # A stream of the queues has these already.
+        sql, more = (f"{sql} AND NOT ({others.sql})", others.values) if queues else (sql, {})
+        streams.append(Stream(Part(sql, {**for_them.values, **more})))
     if wanted.keys:
-        streams.append([_t.key.in_(sorted(wanted.keys))])
+        streams.append(Stream(among(connection, f"{TASKS}.key", "keys", sorted(wanted.keys))))
     return streams
 
 
 def _queues(connection: Connection, groups: Collection[str]) -> list[str]:
     """The queues of open tasks that are for one of these groups."""
-    wanted, found, nobody = set(groups), list[str](), (_OPEN, _t.assignee.is_(None))
-    for queue in _different(connection, _t.queue, *nobody, first=_t.assignee):
+    wanted, found = set(groups), list[str]()
+    for queue in _values(connection, _DIFFERENT_QUEUES):
         text = queue
         if queue.startswith("#"):
-            text = connection.scalar(select(_t.candidate_groups).where(*nobody, _t.queue == queue).limit(1)) or "[]"
-        if wanted & set(cast("list[str]", json.loads(text))):
+            text = one(connection, _GROUPS_OF, {"queue": queue}) or "[]"
+        if wanted & _texts(text):
             found.append(queue)
     return found
 
 
 def _for_user(connection: Connection, user: str) -> list[str]:
-    some = (_OPEN, _t.candidate_users != literal_column("'[]'"))
-    return [text for text in _different(connection, _t.candidate_users, *some) if user in json.loads(text)]
+    return [text for text in _values(connection, _DIFFERENT_USERS) if user in _texts(text)]
 
 
-def _different(
-    connection: Connection, column: ColumnElement[Any], *conditions: ColumnElement[bool], first: ColumnElement[Any] | None = None
-) -> Sequence[str]:
+def _values(connection: Connection, sql: str) -> list[str]:
+    return [row[0] for row in rows(connection, sql, {}) if row[0] is not None]
+
+
+@lru_cache(maxsize=4096)
+def _texts(text: str) -> frozenset[str]:
+    return frozenset(cast("list[str]", json.loads(text)))
+
+
+def _different(column: str, conditions: str, order: str) -> str:
     """The different values of a column. There are few, so each is found by a step through the index, whose first column may be another."""
-    order = [column] if first is None else [first, column]
-    smallest = select(column).where(*conditions).order_by(*order).limit(1).scalar_subquery()
-    found = select(smallest.label("value")).cte("different", recursive=True)
-    # The outer name stays outside: otherwise the table would be looked for in it once more.
-    following = select(column).where(*conditions, column > found.c.value).order_by(*order).limit(1).correlate(found).scalar_subquery()
-    found = found.union_all(select(following).where(found.c.value.is_not(None)))
-    return [value for value in connection.scalars(select(found.c.value)) if value is not None]
+    return (
+        f"WITH RECURSIVE different(value) AS (SELECT (SELECT {column} FROM {TASKS} WHERE {conditions} ORDER BY {order} LIMIT 1) UNION ALL "
+        f"SELECT (SELECT {column} FROM {TASKS} WHERE {conditions} AND {column} > different.value ORDER BY {order} LIMIT 1) "
+        "FROM different WHERE different.value IS NOT NULL) SELECT value FROM different"
+    )
 
 
-def conditions_of(filter: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+_DIFFERENT_QUEUES: Final = _different("queue", "ended_at IS NULL AND assignee IS NULL", "assignee, queue")
+_DIFFERENT_USERS: Final = _different("candidate_users", "ended_at IS NULL AND candidate_users <> '[]'", "candidate_users")
+_GROUPS_OF: Final = f"SELECT candidate_groups FROM {TASKS} WHERE ended_at IS NULL AND assignee IS NULL AND queue = :queue LIMIT 1"
+
+
+def conditions_of(connection: Connection, filter: Mapping[str, Any]) -> Part:
+    """Which tasks: open ones, unless a state is named.
+
+    Raises:
+        InvalidArgument: there is no such field, or no such operator.
+    """
+    if not filter:
+        return _OPEN
     given = cast("dict[str, Any]", _plain(search_body(filter, None, None).get("filter") or {}))
-    conditions = where(USER_TASK.fields, USER_TASK.specials, given)
-    return conditions if "state" in given else [_OPEN, _t.state.not_in(("CREATING", "CANCELING")), *conditions]
+    found = compiled(connection, and_(literal(True), *where(USER_TASK.fields, USER_TASK.specials, given)))
+    return found if "state" in given else Part(f"{_OPEN.sql} AND {found.sql}", found.values, found.is_wide)
 
 
 def _plain(value: Any) -> Any:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from pydantic.alias_generators import to_snake
 
@@ -17,16 +20,36 @@ from camunda_workers.tasks.audience import Wanted
 from camunda_workers.tasks.caller import Caller
 from camunda_workers.tasks.effort import Effort, slack
 from camunda_workers.tasks.queue import SLACK, TaskList
+from camunda_workers.tasks.store.desk_view import DeskView, desk_view
 from camunda_workers.tasks.store.filters import SavedFilter
 
 Scope = Literal["mine", "team", "standing-in", "delegated", "all"]
 Search = dict[str, object]
 Sort = str | Sequence[str]
+COUNTED: Final[tuple[Scope, ...]] = ("mine", "team", "standing-in")
+"""The scopes whose tasks are counted beside a list."""
 
 ALIVE: Final = ("CREATED", "ASSIGNING", "UPDATING", "COMPLETING")
 """The states of a task that is not over."""
 
 _DEEPEST: Final = 2_000
+
+
+@dataclass(frozen=True)
+class Overview:
+    """A list with what stands beside it.
+
+    Attributes:
+        tasks: the page.
+        counts: how many there are in each scope.
+        variables: by process instance and name, those that were asked for.
+        saved: the caller's filters.
+    """
+
+    tasks: TaskList
+    counts: Mapping[Scope, int]
+    variables: Mapping[int, Mapping[str, Any]]
+    saved: Sequence[SavedFilter]
 
 
 class TaskLists(TaskAccess):
@@ -78,9 +101,67 @@ class TaskLists(TaskAccess):
             return await self._queue.page(wanted, filter=limited, sort=fields, limit=limit, after=after, count_to=count_to)
         return await self._searched(wanted, limited, fields, limit, after)
 
-    async def counts(
-        self, caller: Caller, scopes: Sequence[Scope] = ("mine", "team", "standing-in"), *, count_to: int | None = None
-    ) -> Mapping[Scope, int]:
+    async def overview(
+        self,
+        caller: Caller,
+        scope: Scope = "all",
+        *,
+        filter: Mapping[str, object] | None = None,
+        sort: Sort = (SLACK, "-priority"),
+        limit: int = 50,
+        count_to: int | None = None,
+        names: Sequence[str] = (),
+    ) -> Overview:
+        """A list with what stands beside it, in as few looks at the databases as there are databases.
+
+        Args:
+            caller: see `page`.
+            scope: see there.
+            filter: see there.
+            sort: see there.
+            limit: see there.
+            count_to: how far the scopes' tasks are counted; those of the list are not.
+            names: the variables of the listed tasks' process instances that are wanted.
+
+        Raises:
+            InvalidArgument: see `page`.
+        """
+        fields = [sort] if isinstance(sort, str) else [*sort]
+        seen = await desk_view(self._store.database, caller.user, self._desk.people.one(caller.user), self._clock.now())
+        wanted = await self._wanted(caller, scope, seen)
+        others = [await self._wanted(caller, one, seen) for one in COUNTED]
+        if self._queue is None:
+            found = await self._searched(wanted, self._limited(caller, filter), fields, limit, None)
+            numbers = await self.counts(caller, COUNTED, count_to=count_to)
+            variables = await self._searched_variables(found.items, names)
+        else:
+            view = await self._queue.view(
+                wanted,
+                filter=self._limited(caller, filter),
+                sort=fields,
+                limit=limit,
+                count_to=0,
+                counted=others,
+                count_each_to=count_to,
+                within=self._limited(caller, None),
+                names=names,
+            )
+            found, numbers, variables = view.tasks, dict(zip(COUNTED, view.counts, strict=True)), view.variables
+        return Overview(found, {**numbers, "delegated": len(seen.delegated)}, variables, seen.saved)
+
+    async def _searched_variables(self, tasks: Sequence[UserTask], names: Sequence[str]) -> Mapping[int, Mapping[str, Any]]:
+        instances = sorted({task.process_instance_key for task in tasks if task.process_instance_key})
+        result: dict[int, dict[str, Any]] = {}
+        if not names or not instances:
+            return result
+        where: Search = {"scopeKey": {"$in": instances}, "name": {"$in": list(names)}}
+        page = {"from": 0, "limit": len(instances) * len(names)}
+        for item in await self._client.search_variables(where, page=page, truncate=False):
+            with suppress(ValueError):
+                result.setdefault(item.scope_key or 0, {})[item.name] = json.loads(item.value)
+        return result
+
+    async def counts(self, caller: Caller, scopes: Sequence[Scope] = COUNTED, *, count_to: int | None = None) -> Mapping[Scope, int]:
         """How many tasks there are in each scope; ``count_to`` as for `page`."""
         limited = self._limited(caller, None)
         wanted = [await self._wanted(caller, scope) for scope in scopes]
@@ -122,17 +203,20 @@ class TaskLists(TaskAccess):
             limited["tenant_id"] = {"$in": sorted(caller.tenants)}
         return limited
 
-    async def _wanted(self, caller: Caller, scope: Scope) -> Wanted:
+    async def _wanted(self, caller: Caller, scope: Scope, seen: DeskView | None = None) -> Wanted:
         if scope == "all" and await self._supervises(caller):
             return Wanted(everything=True)
-        assignees, groups, user = list[str](), frozenset[str](), None
+        if seen is None and scope in ("standing-in", "delegated", "all"):
+            seen = await desk_view(self._store.database, caller.user, self._desk.people.one(caller.user), self._clock.now())
+        assignees, groups, user, keys = list[str](), frozenset[str](), None, list[int]()
         if scope in ("mine", "all"):
             assignees.append(caller.user)
         if scope in ("team", "all"):
             groups, user = await self._groups(caller), caller.user
-        if scope in ("standing-in", "all"):
-            assignees += await self._away(caller)
-        keys = [one.task_key for one in await self._store.delegations.by_owner(caller.user)] if scope == "delegated" else []
+        if scope in ("standing-in", "all") and seen is not None:
+            assignees += self._away(caller, seen)
+        if scope == "delegated" and seen is not None:
+            keys = [*seen.delegated]
         return Wanted(tuple(dict.fromkeys(assignees)), groups, user, keys)
 
     async def _searched(self, wanted: Wanted, filter: Search, sort: Sequence[str], limit: int, after: str | None) -> TaskList:
@@ -156,13 +240,12 @@ class TaskLists(TaskAccess):
         more = begin + limit < total and shown
         return TaskList(shown, total, base64.urlsafe_b64encode(str(begin + limit).encode()).decode() if more else None)
 
-    async def _away(self, caller: Caller) -> Sequence[str]:
+    def _away(self, caller: Caller, seen: DeskView) -> Sequence[str]:
         """The accounts of everybody who is away and for whom the caller stands in now."""
-        now, people = self._clock.now(), self._desk.people
+        people = self._desk.people
         if not self._desk.section.delegation:
             return []
-        absences = await self._store.delegations.absences(now)
-        away = {one.person for one in absences if one.starts_at <= now and people.same(one.substitute, caller.user)}
+        away = {person for person, substitute in seen.away if people.same(substitute, caller.user)}
         return sorted({account for person in away for account in people.accounts_of(person)})
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterable, Mapping, Sequence
-from pathlib import Path
+from functools import partial
 from typing import Any, Final
 
 from camunda_workers.client import UserTask
 from camunda_workers.errors import InvalidArgument
 from camunda_workers.tasks.caller import Caller
-from camunda_workers.tasks.forms.data import too_deep
+from camunda_workers.tasks.documents import CaseDocument, EngineShelf, chosen, documents_of
+from camunda_workers.tasks.forms.data import is_plain_json, too_deep
 from camunda_workers.tasks.handing import TaskHanding
 from camunda_workers.tasks.store.attachments import Attachment
 from camunda_workers.tasks.store.comments import Comment
@@ -43,7 +44,7 @@ class TaskNotes(TaskHanding):
             Outdated: another tab has saved meanwhile.
         """
         await self._mine(caller, key)
-        if too_deep(variables) or len(json.dumps(dict(variables))) > LARGEST_DRAFT:
+        if too_deep(variables) or not is_plain_json(dict(variables)) or len(json.dumps(dict(variables))) > LARGEST_DRAFT:
             raise InvalidArgument("a draft this deep or large does not come from a form")
         return await self._store.drafts.save(key, caller.user, variables, self._clock.now(), revision=revision)
 
@@ -75,16 +76,38 @@ class TaskNotes(TaskHanding):
         """
         task = await self._open(caller, key)
         now = self._clock.now()
-        one = await self._store.attachments.add(key, task.process_instance_key, caller.user, name, content_type, content, now)
-        await self._record("task.attached", caller, task, attachment=one.id, name=one.name, size=one.size, sha256=one.sha256)
+        add = partial(self._store.attachments.add, shelf=self.shelf, process_id=task.process_definition_id)
+        one = await add(key, task.process_instance_key, caller.user, name, content_type, content, now)
+        where = {"storeId": one.store_id, "documentId": one.document_id} if one.document_id else {}
+        await self._record("task.attached", caller, task, attachment=one.id, name=one.name, size=one.size, sha256=one.sha256, **where)
         return one
 
-    async def attachment(self, caller: Caller, key: int, attachment_id: str) -> tuple[Attachment, Path]:
-        """A file of a task's case, and where its content is."""
+    @property
+    def shelf(self) -> EngineShelf:
+        """Where the contents of files are: in the engine's document store, or in our folder where it has none."""
+        return self._shelf
+
+    async def documents(self, caller: Caller, key: int) -> Sequence[CaseDocument]:
+        """The documents of a task's case: attached here, or pointed to by a variable that the task sees."""
         task = await self._visible(caller, key)
-        found = await self._store.attachments.get(attachment_id, [task.process_instance_key or 0])
-        await self._record("task.attachment-read", caller, task, attachment=attachment_id)
-        return found
+        return documents_of(await self._store.attachments.of(key, task.process_instance_key), await self._variables(task))
+
+    async def document(self, caller: Caller, key: int, name: str) -> tuple[CaseDocument, bytes]:
+        """A document of a task's case, and its content.
+
+        Args:
+            caller: who may see the task.
+            key: the task.
+            name: the document's id here, or in its document store.
+
+        Raises:
+            NotFound: there is none, or its content is gone.
+        """
+        task = await self._visible(caller, key)
+        found = chosen(await self.documents(caller, key), name)
+        content = await self._shelf.content(found)
+        await self._record("task.attachment-read", caller, task, attachment=found.id)
+        return found, content
 
     async def escalate(self, caller: Caller, key: int, reason: str, *, to_groups: Sequence[str] = ()) -> UserTask:
         """Ask for help: the task goes up in everybody's list, other groups see it too, and the reason stands beside it.

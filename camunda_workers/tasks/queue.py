@@ -6,40 +6,30 @@ so a million tasks that are done cost nothing, and a page costs as much as the q
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
-from pydantic.alias_generators import to_camel
-from sqlalchemy import ColumnElement, Connection, and_, case, collate, func, or_, select, true
+from sqlalchemy import Connection
 
 from camunda_workers.client import UserTask
 from camunda_workers.errors import InvalidArgument
 from camunda_workers.events import EventLog, ReadModel
-from camunda_workers.events.entities import USER_TASK
-from camunda_workers.events.filters import Kind
 from camunda_workers.events.log import FACTS_PARTITION
 from camunda_workers.events.projections import PROJECTIONS
-from camunda_workers.events.projections.user_tasks import user_tasks
-from camunda_workers.events.projector import is_current
-from camunda_workers.events.schema import heads
-from camunda_workers.events.search import search
 from camunda_workers.tasks.audience import Wanted, conditions_of, streams_of
 from camunda_workers.tasks.effort import Effort, Efforts
+from camunda_workers.tasks.orders import SLACK, beyond, bound, cursor_of, orders_of, read_cursor
+from camunda_workers.tasks.shown import shown, values_of
+from camunda_workers.tasks.statements import Part, begin, one, rows, source
+
+__all__ = ["LONGEST_PAGE", "SLACK", "TaskList", "TaskQueue", "Viewed"]
 
 T = TypeVar("T")
 
-SLACK: Final = "slack"
-"""Sorts by time left minus expected work: what has to be begun first comes first."""
-
 LONGEST_PAGE: Final = 10_000
-_t = user_tasks.c
-_LAST: Final = 2**62  # what has no date comes last
 
 
 @dataclass(frozen=True)
@@ -63,18 +53,18 @@ class _Behind:
 
 
 @dataclass(frozen=True)
-class _Order:
-    """What is sorted by.
+class Viewed:
+    """A page of tasks with what is shown beside it, all of one moment.
 
     Attributes:
-        like: a column with an index, which differs from what is sorted by, where it has a value, by ``spread`` at most.
-        spread: how much larger it is at most.
+        tasks: the page.
+        counts: how many there are of each that was asked for.
+        variables: by process instance and name.
     """
 
-    column: ColumnElement[Any]
-    descending: bool
-    like: ColumnElement[Any] | None = None
-    spread: int = 0
+    tasks: TaskList
+    counts: Sequence[int]
+    variables: Mapping[int, Mapping[str, Any]]
 
 
 class TaskQueue:
@@ -116,17 +106,55 @@ class TaskQueue:
             sort: ``slack``, or fields of `UserTask`, ``-field`` for descending; what has no value comes last.
             limit: how many at most.
             after: the cursor of the page before, of the same list.
-            count_to: count no further than this in each part of the list; all of a long queue takes longer than its page.
+            count_to: count no further than this in each part of the list, and not at all with 0; all of a long queue takes longer than its page.
 
         Raises:
             InvalidArgument: there is no such field, or the cursor is not of this list.
+        """
+        seen = await self.view(wanted, filter=filter, sort=sort, limit=limit, after=after, count_to=count_to)
+        return seen.tasks
+
+    async def view(
+        self,
+        wanted: Wanted,
+        *,
+        filter: Mapping[str, Any] | None = None,
+        sort: Sequence[str] = (SLACK,),
+        limit: int = 50,
+        after: str | None = None,
+        count_to: int | None = None,
+        counted: Sequence[Wanted] = (),
+        count_each_to: int | None = None,
+        within: Mapping[str, Any] | None = None,
+        names: Sequence[str] = (),
+    ) -> Viewed:
+        """A page as `page` has it, and what is shown beside it: one look at the database instead of several.
+
+        Args:
+            wanted: see `page`.
+            filter: see there.
+            sort: see there.
+            limit: see there.
+            after: see there.
+            count_to: see there.
+            counted: what else is counted.
+            count_each_to: how far.
+            within: the filter for what else is counted.
+            names: the variables of the page's process instances that are wanted, too.
         """
         if not 1 <= limit <= LONGEST_PAGE:
             raise InvalidArgument(f"a page has 1 to {LONGEST_PAGE:,} tasks")
         efforts: Mapping[tuple[str, str], Effort] = {}
         if any(one.removeprefix("-") == SLACK for one in sort):
             efforts = await self.efforts()
-        return await self._read(lambda connection: _page(connection, wanted, filter or {}, sort, limit, after, efforts, count_to))
+
+        def read(connection: Connection) -> Viewed:
+            tasks = _page(connection, wanted, filter or {}, sort, limit, after, efforts, count_to)
+            counts = _counts(connection, counted, within or {}, count_each_to)
+            instances = sorted({task.process_instance_key for task in tasks.items if task.process_instance_key})
+            return Viewed(tasks, counts, values_of(connection, instances, names))
+
+        return await self._read(read)
 
     async def efforts(self) -> Mapping[tuple[str, str], Effort]:
         """How long tasks take, by process id and element id."""
@@ -138,12 +166,7 @@ class TaskQueue:
 
     async def count(self, *wanted: Wanted, filter: Mapping[str, Any] | None = None, count_to: int | None = None) -> Sequence[int]:
         """How many tasks there are in all, of each; see `page`."""
-
-        def read(connection: Connection) -> Sequence[int]:
-            conditions = conditions_of(filter or {})
-            return [sum(_count(connection, [*one, *conditions], count_to) for one in streams_of(connection, each)) for each in wanted]
-
-        return await self._read(read)
+        return await self._read(lambda connection: _counts(connection, wanted, filter or {}, count_to))
 
     async def _read(self, read: Callable[[Connection], T]) -> T:
         """Read after everything that is in the log, of every partition."""
@@ -155,14 +178,28 @@ class TaskQueue:
         for partition in sorted({*found.partitions, *(await self._log.heads())} - {FACTS_PARTITION}):
             await self._models.setdefault(partition, ReadModel(self._log, partition=partition)).catch_up()
         # What has come since is for the next one who asks: a log that never rests must not keep anybody waiting.
-        return await self._log.database.read(read)
+        return await self._log.database.read(partial(_at_once, read))
+
+
+def _at_once(read: Callable[[Connection], T], connection: Connection) -> T:
+    begin(connection)
+    return read(connection)
 
 
 def _attempt(read: Callable[[Connection], T], connection: Connection) -> T | _Behind:
     """Look whether the lists are up to date, and read, in one go."""
-    partitions = [one for one in connection.scalars(select(heads.c.partition)) if one != FACTS_PARTITION]
-    behind = tuple(one for one in partitions if not is_current(connection, PROJECTIONS, one))
+    begin(connection)
+    behind = tuple(row[0] for row in rows(connection, _BEHIND, {}))
     return _Behind(behind) if behind else read(connection)
+
+
+_CURRENT: Final = " OR ".join(f"(name = '{one.name}' AND version = {one.version})" for one in PROJECTIONS)
+_BEHIND: Final = (
+    f"SELECT partition FROM heads WHERE partition <> {FACTS_PARTITION} AND (SELECT count(*) FROM projection_positions "
+    f"WHERE projection_positions.partition = heads.partition AND projection_positions.position = heads.position AND ({_CURRENT})) "
+    f"< {len(PROJECTIONS)}"
+)
+"""The partitions of which not every projection has everything that is in the log."""
 
 
 def _page(
@@ -175,126 +212,39 @@ def _page(
     efforts: Mapping[tuple[str, str], Effort],
     count_to: int | None,
 ) -> TaskList:
-    orders = _orders(sort, efforts, "C" if connection.dialect.name == "postgresql" else "BINARY")
-    edge = _read_cursor(after, len(orders)) if after is not None else None
-    conditions = conditions_of(filter)
-    total, rows = 0, list[tuple[Any, ...]]()
-    for stream in streams_of(connection, wanted):
-        asked = [*stream, *conditions]
+    orders = orders_of(connection, sort, efforts)
+    edge = read_cursor(after, len(orders)) if after is not None else None
+    conditions = conditions_of(connection, filter)
+    columns, by = ", ".join(order.part.sql for order in orders), ", ".join(order.sql for order in orders)
+    total, found, streams = 0, list[tuple[Any, ...]](), streams_of(connection, wanted)
+    for stream in streams:
+        asked = [stream.part, conditions]
         total += _count(connection, asked, count_to)
         if edge is not None:
-            asked.append(_beyond(orders, edge))
-        asked += _bound(connection, asked, orders[0], edge, limit + 1)
-        query = select(*(order.column for order in orders)).select_from(_source(asked, orders)).where(*asked)
-        query = query.order_by(*(order.column.desc() if order.descending else order.column.asc() for order in orders))
-        rows += [tuple(row) for row in connection.execute(query.limit(limit + 1))]
-    for number in reversed(range(len(orders))):
-        rows.sort(key=lambda row, number=number: row[number], reverse=orders[number].descending)
-    shown = rows[:limit]
-    keys = [row[-1] for row in shown]
-    items = _shown(connection, keys)
-    return TaskList(items, total, _cursor(shown[-1]) if len(rows) > limit and shown else None)
+            asked.append(beyond(orders, edge))
+        if (near := bound(connection, stream, asked, orders[0], edge, limit + 1)) is not None:
+            asked.append(near)
+        used = [*asked, *(order.part for order in orders)]
+        query = f"SELECT {columns} FROM {source(*used)} WHERE {' AND '.join(part.sql for part in asked)} ORDER BY {by} LIMIT :limit"
+        found += rows(connection, query, {name: value for part in used for name, value in part.values.items()} | {"limit": limit + 1})
+    if len(streams) > 1:
+        for number in reversed(range(len(orders))):
+            found.sort(key=lambda row, number=number: row[number], reverse=orders[number].is_descending)
+    first = found[:limit]
+    items = shown(connection, [row[-1] for row in first])
+    return TaskList(items, total, cursor_of(first[-1]) if len(found) > limit and first else None)
 
 
-def _shown(connection: Connection, keys: Sequence[int]) -> list[UserTask]:
-    if not keys:
-        return []
-    found = search(connection, USER_TASK, page={"limit": len(keys)}, conditions=[_t.key.in_(keys)])["items"]
-    by_key = {int(one["userTaskKey"]): UserTask.model_validate(one) for one in found}
-    return [by_key[key] for key in keys if key in by_key]
+def _counts(connection: Connection, wanted: Sequence[Wanted], filter: Mapping[str, Any], most: int | None) -> list[int]:
+    conditions = conditions_of(connection, filter)
+    return [sum(_count(connection, [stream.part, conditions], most) for stream in streams_of(connection, each)) for each in wanted]
 
 
-def _count(connection: Connection, asked: Sequence[ColumnElement[bool]], most: int | None) -> int:
-    found = select(_t.key).select_from(_source(asked, ())).where(*asked).limit(most).subquery()
-    return connection.scalar(select(func.count()).select_from(found)) or 0
-
-
-def _source(asked: Sequence[ColumnElement[bool]], orders: Sequence[_Order]) -> Any:
-    """The table alone, unless names or cases are asked for: those are in others."""
-    used = [*asked, *(order.column for order in orders)]
-    alone = all(table is user_tasks for one in used for table in one._from_objects)  # pyright: ignore[reportPrivateUsage]
-    return user_tasks if alone else USER_TASK.source
-
-
-def _orders(sort: Sequence[str], efforts: Mapping[tuple[str, str], Effort], collation: str) -> list[_Order]:
-    orders: list[_Order] = []
-    for one in sort:
-        name, down = one.removeprefix("-"), one.startswith("-")
-        if name == SLACK:
-            most = max((_millis(effort) for effort in efforts.values()), default=0)
-            orders.append(_Order(func.coalesce(_t.due_at - _expected(efforts), -_LAST if down else _LAST), down, _t.due_at, most))
-            continue
-        field = USER_TASK.fields.get(to_camel(name))
-        if field is None or field.kind in (Kind.JSON, Kind.TEXTS):
-            raise InvalidArgument(f"tasks cannot be sorted by '{name}': there is no such field")
-        if field.kind is Kind.TEXT:
-            # By code points, as Python compares: pages of several parts are put together there.
-            orders.append(_Order(collate(func.coalesce(field.column, "" if down else "\U0010ffff"), collation), down))
-        else:
-            like = field.column if any(field.column is one for one in (_t.due_at, _t.created_at)) else None
-            orders.append(_Order(func.coalesce(field.column, -_LAST if down else _LAST), down, like))
-    return [*orders, _Order(_t.key, False)]
-
-
-def _expected(efforts: Mapping[tuple[str, str], Effort]) -> Any:
-    whens = [
-        (
-            and_(_t.bpmn_process_id == process if process else true(), _t.element_id == element),
-            _millis(effort),
-        )
-        for (process, element), effort in efforts.items()
-    ]
-    return case(*whens, else_=0) if whens else 0
-
-
-def _beyond(orders: Sequence[_Order], edge: Sequence[Any]) -> ColumnElement[bool]:
-    """What comes after a cursor: further in one column, equal in all before it."""
-    alternatives: list[ColumnElement[bool]] = []
-    equal: list[ColumnElement[bool]] = []
-    for order, value in zip(orders, edge, strict=True):
-        alternatives.append(and_(*equal, order.column < value if order.descending else order.column > value))
-        equal.append(order.column == value)
-    return or_(*alternatives)
-
-
-def _bound(
-    connection: Connection, asked: Sequence[ColumnElement[bool]], first: _Order, edge: Sequence[Any] | None, needed: int
-) -> list[ColumnElement[bool]]:
-    """What keeps the database from sorting a whole queue for one page.
-
-    The first so many by the indexed column are read from its index. What is sorted by is that column less something between 0 and the
-    spread, so nothing that belongs on the page lies further than the spread behind the last of them.
-    """
-    like, before = first.like, list[ColumnElement[bool]]()
-    if like is None:
-        return []
-    if edge is not None and abs(edge[0]) < _LAST:
-        # Where the page before ended, the index is entered.
-        before.append(like <= edge[0] + first.spread if first.descending else like >= edge[0])
-    query = select(like).select_from(_source(asked, ())).where(*asked, *before, like.is_not(None))
-    last = connection.scalar(query.order_by(like.desc() if first.descending else like).offset(needed - 1).limit(1))
-    if last is None:
-        return []
-    return [*before, like >= last - first.spread if first.descending else like <= last + first.spread]
-
-
-def _millis(effort: Effort) -> int:
-    return round(effort.expected / timedelta(milliseconds=1))
-
-
-def _cursor(row: Sequence[Any]) -> str:
-    return base64.urlsafe_b64encode(json.dumps(list(row)).encode()).decode()
-
-
-def _read_cursor(text: str, columns: int) -> Sequence[Any]:
-    try:
-        values: Any = json.loads(base64.urlsafe_b64decode(text))
-    except (ValueError, RecursionError, binascii.Error):
-        values = None
-    if (
-        not isinstance(values, list)
-        or len(cast("list[Any]", values)) != columns
-        or not all(isinstance(one, str) or (type(one) is int and abs(one) < 2**63) for one in cast("list[Any]", values))
-    ):
-        raise InvalidArgument("this is not where a page of this list begins: look at the list from its start")
-    return cast("list[Any]", values)
+def _count(connection: Connection, asked: Sequence[Part], most: int | None) -> int:
+    if most == 0:
+        return 0
+    values = {name: value for part in asked for name, value in part.values.items()}
+    query = f"FROM {source(*asked)} WHERE {' AND '.join(part.sql for part in asked)}"
+    if most is None:
+        return one(connection, f"SELECT count(*) {query}", values)
+    return one(connection, f"SELECT count(*) FROM (SELECT 1 {query} LIMIT :most) AS found", {**values, "most": most})

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from camunda_workers.tasks.duties.engine_ready import engine_problems
 from camunda_workers.tasks.duties.history import PATIENCE
 from camunda_workers.tasks.duties.ready import listener_problems
 from camunda_workers.tasks.notes import TaskNotes
@@ -52,7 +53,8 @@ class TaskService(TaskNotes):
 
     async def problems(self) -> Mapping[str, str]:
         """Why this is not ready to be used: duties that nobody enforces; for a readiness probe. Empty when all is well."""
-        return await listener_problems(self._desk.section, self._store, self._clock.now())
+        section = self._desk.section
+        return {**await engine_problems(section, self._client), **await listener_problems(section, self._store, self._clock.now())}
 
     @property
     def queue(self) -> TaskQueue | None:

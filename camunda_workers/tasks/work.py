@@ -11,13 +11,14 @@ from functools import partial
 from typing import Any, Literal
 
 from camunda_workers.client import Form, UserTask
-from camunda_workers.errors import DeadlineExceeded, InvalidState, NotFound, PermissionDenied
+from camunda_workers.errors import DeadlineExceeded, InvalidArgument, InvalidState, NotFound, PermissionDenied
 from camunda_workers.tasks.access import business_of
 from camunda_workers.tasks.caller import Caller
 from camunda_workers.tasks.duties.desk import Asked
 from camunda_workers.tasks.duties.facts import Decision, Reason
 from camunda_workers.tasks.duties.history import LogIsBehind
 from camunda_workers.tasks.errors import TaskTaken
+from camunda_workers.tasks.forms.data import is_plain_json, too_deep
 from camunda_workers.tasks.forms.schema import read_form
 from camunda_workers.tasks.forms.submission import Surroundings, check_submission
 from camunda_workers.tasks.listing import TaskLists
@@ -104,8 +105,11 @@ class TaskWork(TaskLists):
         """
         task = await self._visible(caller, key) if caller is not None else await self._client.get_user_task(key)
         variables = await self._variables(task)
-        if caller is not None and caller.is_(user):
-            groups = groups or caller.vouched_groups
+        if caller is not None and caller.is_(user) and caller.vouched_groups is not None:
+            groups = caller.vouched_groups
+        elif (known := await self._desk.groups_of(user)) is not None:
+            # What is only said of somebody is nothing that a listener would go by.
+            groups = known
         first = await self._desk.ask(replace(self._asked("assign", user, task, variables, groups=groups), through="explain"))
         return first, await self._desk.ask(replace(self._asked("complete", user, task, variables, groups=groups), through="explain"))
 
@@ -176,7 +180,8 @@ class TaskWork(TaskLists):
         seen = await self._variables(task)
         form = await self._client.get_user_task_form(key)
         result = await self._checked(task, form, seen, variables or {})
-        decision = await self._allow(self._asked("complete", caller.user, task, {**seen, **result}, groups=caller.vouched_groups))
+        asked = self._asked("complete", caller.user, task, {**seen, **result}, groups=caller.vouched_groups, replaced=seen)
+        decision = await self._allow(asked)
         if not decision.allowed:
             return await self._approved(caller, task, result, decision)
         try:
@@ -203,10 +208,12 @@ class TaskWork(TaskLists):
 
     async def _checked(self, task: UserTask, form: Form | None, seen: Mapping[str, Any], entered: Mapping[str, Any]) -> dict[str, Any]:
         if form is None:
+            if too_deep(entered) or not is_plain_json(entered):
+                raise InvalidArgument("these values are not JSON that every reader takes")
             return dict(entered)
         model = read_form(form.schema, name=form.form_id)
         files = await self._store.attachments.of(task.key, task.process_instance_key)
-        around = Surroundings(seen, self._feel, self._clock.now(), frozenset(one.id for one in files))
+        around = Surroundings(seen, self._feel, self._clock.now(), frozenset(one.document_id or one.id for one in files))
         check = partial(check_submission, model, entered, around)
         # In a thread either way: a pattern may take its time, too.
         return await (self._feel.run(check) if model.needs_feel else asyncio.to_thread(check))

@@ -15,6 +15,10 @@ EVERY: Final = 0.25
 
 LATE: Final = 2 * EVERY
 
+SETTLED: Final = 2.0
+"""Seconds after which a process that looks again has read what lay in its buffers. A job that is read later was pushed later: however long ago
+the loop was held up, whoever waited since before was free to read it."""
+
 
 class Pulse:
     """Beats in the loop, and remembers the last time it did not."""
@@ -46,7 +50,9 @@ class Pulse:
             return now
         # What was blocked may be read before the beat that is due.
         self._note(now)
-        return max(waited_from, self._absent_from) if self._absent_to > waited_from else now
+        if self._absent_to <= waited_from or now - self._absent_to > SETTLED:
+            return now
+        return max(waited_from, self._absent_from)
 
     def _beat(self) -> None:
         now = time.monotonic()

@@ -229,3 +229,31 @@ def papers(claim: Claim, wanted: Sequence[str]) -> Mapping[str, str]:
     return {
         what: f"{what.capitalize()} for claim {claim.claim_id}: {vehicle}, {claim.incident_date}, {claim.incident_city}." for what in wanted
     }
+
+
+_WHAT: Final[Mapping[str, str]] = {
+    "Single Vehicle Collision": "I lost control of my car and hit the barrier.",
+    "Multi-vehicle Collision": "There were other cars involved, and I could not stop in time.",
+    "Parked Car": "My car was parked when it was hit. I found it like that.",
+    "Vehicle Theft": "My car was stolen from where I had parked it.",
+}
+
+
+def report(claim: Claim) -> str:
+    """What a claimant writes about what happened: the same as the claim says, in words."""
+    vehicle = f"{claim.vehicle.year} {claim.vehicle.make} {claim.vehicle.model}"
+    police = {
+        "YES": "The police wrote a report.",
+        "NO": "There is no police report.",
+        "?": "I do not know whether there is a police report.",
+    }
+    hurt = "Nobody was hurt." if claim.bodily_injuries == 0 else f"People were hurt: {claim.bodily_injuries}."
+    seen = "Nobody saw it." if claim.witnesses == 0 else f"Witnesses: {claim.witnesses}."
+    return (
+        f"Report of {claim.claimant.name} ({claim.claimant.email}) on claim {claim.claim_id}\n\n"
+        f"On {claim.incident_date} at about {claim.incident_hour}:00 in {claim.incident_city}, {claim.incident_state}.\n"
+        f"{_WHAT.get(claim.incident_type, claim.incident_type)} It is my {vehicle}.\n"
+        f"The garage calls it {claim.incident_severity.lower()}. {hurt} {seen}\n"
+        f"{police[claim.police_report]}\n"
+        f"I claim {claim.total_amount:,} dollars in all, of which {claim.vehicle_amount:,} for the car.\n"
+    )

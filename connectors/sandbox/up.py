@@ -10,11 +10,13 @@ from typing import Any, Final
 from camunda_workers.client import Client
 from camunda_workers.clock import Clock
 from connectors.documents.client import DocumentsClient
+from connectors.documents.reports import file_report
 from connectors.notifications.client import NotificationsClient
 from connectors.payments.client import PaymentsClient
 from connectors.policies.client import PoliciesClient
 from connectors.sandbox.dataset import load, whole_weeks_until
 from connectors.sandbox.office import PROCESS_ID
+from connectors.sandbox.people import report
 from connectors.sandbox.server import Sandbox
 
 CLAIMS: Final = 24
@@ -50,7 +52,9 @@ async def beside(*, client: Client, clock: Clock, data: Path | None) -> AsyncGen
             if await client.search_process_instances({"processDefinitionId": PROCESS_ID}, page={"limit": 1}):
                 return ""
             for case in dataset.sample(CLAIMS):
-                await client.start(PROCESS_ID, {"claim": case.claim.model_dump(mode="json")}, business_id=case.claim.claim_id)
+                papers = [one.as_variable() for one in await file_report(client, case.claim, report(case.claim))]
+                variables = {"claim": case.claim.model_dump(mode="json"), "claim_documents": papers}
+                await client.start(PROCESS_ID, variables, business_id=case.claim.claim_id)
             return f"{CLAIMS} claims are reported"
 
         yield f"systems   {sandbox.address} (policies, payments, documents, notifications: a sandbox)", resources, report_claims

@@ -42,9 +42,9 @@ async def browser() -> AsyncGenerator[Browser]:
 
 async def _enter(page: Page, site: Inbox, user: str, path: str) -> None:
     await page.goto(f"{site.address}/sign-in?to={path}")
-    await page.get_by_label("User name").fill(user)
-    await page.get_by_label("Password").fill(PASSWORD)
-    await page.get_by_role("button", name="Sign in").click()
+    await page.locator("#user").fill(user)
+    await page.locator("#password").fill(PASSWORD)
+    await page.locator("form button.primary").click()
     await page.wait_for_selector("#live-state[data-state=on]")
 
 
@@ -62,9 +62,10 @@ async def sign_in(site: Inbox, browser: Browser) -> AsyncGenerator[Open]:
     problems: list[str] = []
     async with AsyncExitStack() as stack:
 
-        async def opened(user: str, path: str = "/tasks", *, phone: bool = False, dark: bool = False) -> Page:
+        async def opened(user: str, path: str = "/tasks", *, phone: bool = False, dark: bool = False, german: bool = False) -> Page:
             size: Any = {"width": 390, "height": 844} if phone else {"width": 1400, "height": 900}
-            context = await browser.new_context(viewport=size, color_scheme="dark" if dark else "light", locale="en-GB", has_touch=phone)
+            look: Any = {"viewport": size, "color_scheme": "dark" if dark else "light", "has_touch": phone}
+            context = await browser.new_context(locale="de-DE" if german else "en-GB", **look)
             stack.push_async_callback(context.close)
             await context.add_init_script(VIOLATIONS)
             page = await context.new_page()

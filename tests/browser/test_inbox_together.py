@@ -11,7 +11,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, FilePayload, expect
 
-from camunda_workers.client import Resource
+from camunda_workers.client import DocumentReference, Resource
 from camunda_workers.inbox.oidc import Provider
 from camunda_workers.inbox.users import KnownPeople
 from camunda_workers.project_people import OidcSection
@@ -58,13 +58,13 @@ async def test_documents_are_attached_and_what_is_not_what_it_says_is_refused(si
     await form_of(page)
     await page.locator("#file").set_input_files([PDF])
     await expect(page.locator("[data-upload-status]")).to_contain_text("is attached.")
-    await expect(page.locator("#files a")).to_have_text("Report <b>1.pdf")
+    await expect(page.locator("#files a[download]")).to_have_text("Report <b>1.pdf")
     await page.locator("#file").set_input_files([FALSE])
     await expect(page.locator("[data-upload-status]")).to_contain_text("its content is something else")
-    await expect(page.locator("#files a")).to_have_count(1)
+    await expect(page.locator("#files a[download]")).to_have_count(1)
     await page.goto(f"{site.address}/cases/{claim}")
     async with page.expect_download() as started:
-        await page.locator("#files a").click()
+        await page.locator("#files a[download]").click()
     download = await started.value
     assert await asyncio.to_thread(Path(await download.path()).read_bytes) == PDF["buffer"]
     await shot(page, "documents")
@@ -92,7 +92,11 @@ async def test_a_forms_own_file_picker_puts_documents_into_the_case(tmp_path: Pa
         kept = json.loads(items[0].value)
         assert kept[0]["metadata"]["fileName"] == PDF["name"]
         shown = await site.parts.tasks.store.attachments.of(found[0].key)
-        assert [one.id for one in shown] == [kept[0]["documentId"]]
+        assert [one.document_id for one in shown] == [kept[0]["documentId"]]
+        reference = DocumentReference.model_validate(kept[0])
+        assert await site.ground.client.get_document(reference) == PDF["buffer"], (
+            "a worker, or Tasklist, finds it where Camunda keeps documents"
+        )
         await page.context.close()
 
 
@@ -179,6 +183,10 @@ async def test_signing_in_at_a_provider_and_out_again(tmp_path: Path, browser: B
             await page.locator(".me summary").click()
             await page.get_by_role("button", name="Sign out").click()
             await expect(page.get_by_text("You are signed out.")).to_be_visible()
+            for scheme in ("dark", "light"):
+                await page.emulate_media(color_scheme=cast("Any", scheme))
+                found = await cast("Any", Axe()).run(page)
+                assert found.violations_count == 0, (scheme, found.generate_report())
             await shot(page, "sign-in-elsewhere")
             await page.get_by_role("link", name="Sign in with Office login").click()
             # The provider has forgotten the person, too.

@@ -17,6 +17,10 @@ from camunda_workers.client import Client
 from camunda_workers.client.deploy import Resource
 from camunda_workers.engine.broker import BrokerEngine
 from camunda_workers.engine.broker.distribution import ensure_distribution
+from camunda_workers.engine.embedded.auth.basic import BasicGuard
+from camunda_workers.engine.embedded.auth.door import Door
+from camunda_workers.engine.embedded.auth.passwords import hashed
+from camunda_workers.engine.embedded.auth.users import User, Users
 from camunda_workers.errors import ConfigurationError, SetupError
 from camunda_workers.settings import Settings
 from tests.support.diagrams import process, sequence, service_task, user_task
@@ -94,8 +98,23 @@ async def test_a_case_is_searched_worked_on_and_outlives_a_kill(engine: BrokerEn
         assert found["processInstanceKey"] == str(again.process_instance_key)
 
 
-async def test_a_broker_that_is_gone_is_named_and_searches_go_on(engine: BrokerEngine) -> None:
-    async with httpx.AsyncClient(base_url=f"{engine.rest_address}/v2", trust_env=False) as http:
+async def test_whoever_comes_is_asked_and_a_broker_that_is_gone_is_named(tmp_path: Path) -> None:
+    door = Door(guard=BasicGuard(Users(users={"ann": User("ann", hashed("secret of ann"), ("claims",))})))
+    async with (
+        BrokerEngine(tmp_path / "data", search=True, door=door) as engine,
+        httpx.AsyncClient(base_url=f"{engine.rest_address}/v2", trust_env=False) as http,
+    ):
+        # Searches and what is passed on alike; only what Camunda itself tells everybody is told everybody.
+        for path in ("/process-instances/search", "/jobs/activation", "/messages/publication", "/topology", "/nowhere"):
+            refused = await http.post(path, json={})
+            assert (refused.status_code, refused.json()["title"], "www-authenticate" in refused.headers) == (401, "Unauthorized", True), (
+                path
+            )
+        assert (await http.get("/topology", auth=("ann", "another"))).status_code == 401
+        assert (await http.get("/status")).status_code == 204
+        http.auth = httpx.BasicAuth("ann", "secret of ann")
+        assert (await http.get("/authentication/me")).json()["username"] == "ann"
+        assert (await http.get("/topology")).json()["brokers"][0]["version"] == engine.version
         asked = {"type": "pay", "worker": "w", "timeout": 60_000, "maxJobsToActivate": 1, "requestTimeout": 60_000}
         waiting = asyncio.create_task(http.post("/jobs/activation", json=asked, timeout=60))
         with pytest.raises(httpx.ReadTimeout):

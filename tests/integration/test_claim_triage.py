@@ -21,12 +21,13 @@ from pydantic import SecretStr
 from ai_tasks.claim_triage import rules
 from ai_tasks.claim_triage.build_history import COMPARED, history
 from ai_tasks.claim_triage.evaluate import judge, measure
-from ai_tasks.claim_triage.facts import TriageFacts
+from ai_tasks.claim_triage.facts import ReportedClaim, TriageFacts
 from ai_tasks.claim_triage.task import TriageUnavailable, router, triage_claim
 from ai_tasks.claim_triage.triage import HERE, HISTORY, RETRIEVAL, ClaimTriage, open_claim_triage
 from camunda_workers import ConfigurationError, JobContext
-from camunda_workers.ai import DecisionEvidence, remote_models
+from camunda_workers.ai import DecisionEvidence, papers_of, remote_models
 from camunda_workers.ai.retrieval import Memory, fit_settings, sha256_of
+from camunda_workers.client import Client, DocumentMetadata, DocumentReference
 from camunda_workers.client.proto import gateway_pb2 as pb
 from camunda_workers.settings import AiSettings
 from connectors.sandbox.dataset import load
@@ -73,6 +74,103 @@ async def asked_of(*script: Step) -> AsyncGenerator[tuple[ClaimTriage, FakeOpenA
 
 def facts(document: dict[str, Any], **claim: Any) -> TriageFacts:
     return TriageFacts.model_validate({**document, "claim": {**document["claim"], **claim}})
+
+
+def reported(seen: TriageFacts) -> ReportedClaim:
+    return ReportedClaim.model_validate(seen.claim.model_dump())
+
+
+LETTER = "I am Robin Doe (robin@example.org, +1 555 010 9999).\nThe other car\nhit mine from   behind — it was “parked”. Nobody was hurt.\n"
+PAPER = papers_of(
+    [
+        (
+            DocumentReference(store_id="local", document_id="doc-1", content_hash="aa", metadata=DocumentMetadata(file_name="letter.txt")),
+            [LETTER],
+        )
+    ],
+    cover=["Robin Doe", "Robin", "Doe"],
+)
+
+
+def quoting(*texts: str, document: str = "document-1", **more: Any) -> dict[str, Any]:
+    return {**GOOD, "quotes": [{"document": document, "text": text} for text in texts], **more}
+
+
+async def test_a_quote_counts_where_it_is_in_the_document() -> None:
+    said = quoting('The other car hit mine from behind - it was "parked".', "Nobody was hurt.")
+    async with asked_of(Answer(said)) as (task, fake):
+        decision = await task.decide(facts(SMALL), papers=PAPER)
+    evidence = decision.evidence
+    assert (decision.output.route, decision.needs_human, evidence.dropped_quotes) == ("straight_through", False, 0)
+    for one in evidence.quotes:
+        assert " ".join(LETTER[one.start : one.end].split()) == one.quote
+    assert [one.quote for one in evidence.quotes] == ["The other car hit mine from behind — it was “parked”.", "Nobody was hurt."]
+    assert (evidence.quotes[0].document, evidence.quotes[0].document_id, evidence.quotes[0].page) == ("letter.txt", "doc-1", 1)
+    assert [(one.document_id, one.content_hash, one.is_cut) for one in evidence.documents] == [("doc-1", "aa", False)]
+    shown = fake.requests[0]["messages"][1]["content"]
+    assert "hit mine from" in shown
+    assert not [word for word in ("Robin", "Doe", "robin@", "555 010") if word in shown], "names, addresses and numbers are covered"
+    schema = fake.requests[0]["response_format"]["json_schema"]["schema"]
+    assert {"type": "string", "enum": ["document-1"]} in [one["properties"].get("document") for one in schema["$defs"].values()]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        quoting("The claimant confessed to fraud.", "Nobody was hurt."),
+        quoting("nobody was hurt.", "Nobody was hurt."),
+        quoting("Nobody was hurt.", "hurt."),
+        quoting("Nobody was hurt.", "The other car ... it was parked"),
+        {
+            **quoting("Nobody was hurt."),
+            "quotes": [{"document": "document-1", "text": "Nobody was hurt."}, {"document": "document-9", "text": "Nobody was hurt."}],
+        },
+    ],
+)
+async def test_an_invented_quote_is_dropped_counted_and_never_acted_upon(said: dict[str, Any]) -> None:
+    async with asked_of(Answer(said)) as (task, _):
+        decision = await task.decide(facts(SMALL), papers=PAPER)
+    assert decision.hand_over is not None
+    assert (decision.hand_over.code, decision.output.route) == ("invented_quote", "assess")
+    assert "1 of 2" in decision.hand_over.text
+    assert ([one.quote for one in decision.evidence.quotes], decision.evidence.dropped_quotes) == (["Nobody was hurt."], 1)
+
+
+async def test_what_would_change_it_is_said_by_the_model_and_computed_from_the_limits() -> None:
+    said = {**GOOD, "would_change": [
+        {"path": "claim.incident_severity", "to": "Total Loss", "route": "assess"},
+        {"path": "claim.hidden", "to": "yes", "route": "assess"},
+        {"path": "claim.witnesses", "to": "3", "route": "straight_through"},
+    ]}  # fmt: skip
+    async with asked_of(Answer(said)) as (task, _):
+        decision = await task.decide(facts(SMALL))
+    told = [(one.source, one.path, one.how, one.to, one.route) for one in decision.evidence.would_change]
+    assert told == [
+        ("computed", "claim.total_amount", "above", 10_000, "assess"),
+        ("computed", "claim.total_amount", "at_most", 1_000, "assess"),
+        ("computed", "fraud.band", "equals", "medium", "assess"),
+        ("model", "claim.incident_severity", "equals", "Total Loss", "assess"),
+    ]
+
+
+async def test_retrieval_is_asked_again_with_single_facts_changed() -> None:
+    async with open_claim_triage(NO_MODEL, Kept()) as task:
+        decision = await task.decide(facts(LARGE), papers=PAPER)
+        assert decision.evidence.would_change
+        for one in decision.evidence.would_change:
+            assert (one.source, one.how) == ("computed", "equals")
+            head, _, leaf = one.path.partition(".")
+            changed = facts({**LARGE, head: {**LARGE[head], leaf: one.to}})
+            assert (await task.decide(changed)).output.route == one.route
+
+
+def test_evidence_of_an_earlier_version_can_be_read() -> None:
+    early: dict[str, Any] = {"evidence_id": "e", "task": "t", "subject": {}, "decided_at": "2026-01-01T00:00:00Z", "strategy": "s", "inputs": [],
+             "inputs_hash": "h",
+             "proposed": None, "confidence": None, "rationale": "r", "citations": ["CLM-1"], "decision": "accepted", "hand_over": None,
+             "fallback_reason": None, "model": None, "prompt_version": "p", "input_tokens": 0, "output_tokens": 0, "tokens_estimated": False,
+             "cost": None, "latency_ms": 1.0}  # fmt: skip
+    assert DecisionEvidence.model_validate(early).quotes == ()
 
 
 async def test_a_model_answers_in_the_output_model() -> None:
@@ -236,11 +334,12 @@ async def test_the_worker_returns_the_variable_the_diagram_reads() -> None:
     log = Kept()
     async with open_claim_triage(NO_MODEL, log) as task:
         assert task.strategies == ("retrieval",)
-        triage = await triage_claim(seen.claim, seen.policy, seen.fraud, task, job)
-        unlike = await triage_claim(facts(SMALL, incident_severity="Unheard of").claim, seen.policy, seen.fraud, task, job)
+        nobody = Client("127.0.0.1:1", "http://127.0.0.1:1")  # there are no documents to be read
+        triage = await triage_claim(reported(seen), seen.policy, seen.fraud, task, nobody, job)
+        unlike = await triage_claim(reported(facts(SMALL, incident_severity="Unheard of")), seen.policy, seen.fraud, task, nobody, job)
     assert triage_claim.definition.job_type == "triage-claim"
     assert triage_claim.definition.result == "triage"
-    assert set(triage_claim.definition.fetch_variables) == {"claim", "policy", "fraud"}
+    assert set(triage_claim.definition.fetch_variables) == {"claim", "policy", "fraud", "claim_documents"}
     assert list(router.factories) == [ClaimTriage]
     variable = triage.model_dump(mode="json")
     assert variable["route"] == "straight_through"
@@ -269,7 +368,7 @@ async def test_a_breakdown_is_tried_again_and_then_left_to_a_person(retries: int
     seen = facts(SMALL)
     async with open_claim_triage(NO_MODEL, FullDisk()) as task:
         with pytest.raises(raised, match="no space left on device"):
-            await triage_claim(seen.claim, seen.policy, seen.fraud, task, job)
+            await triage_claim(reported(seen), seen.policy, seen.fraud, task, Client("127.0.0.1:1", "http://127.0.0.1:1"), job)
 
 
 @pytest.mark.parametrize("case", EVALS, ids=[case["id"] for case in EVALS])

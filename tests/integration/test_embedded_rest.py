@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from camunda_workers.engine.embedded.engine import EmbeddedEngine
+from camunda_workers.engine.embedded.rest import arriving
 from camunda_workers.engine.embedded.rest.batch_model import Batch, Item
 from camunda_workers.engine.embedded.rest.batch_runner import Batches
 from tests.support.diagrams import ONE_TASK, process, sequence, user_task
@@ -125,6 +126,30 @@ async def test_bad_bodies_are_refused(rest: httpx.AsyncClient, content: bytes, k
     answer = await rest.post("/user-tasks/search", content=content, headers={"content-type": kind})
     assert answer.status_code == status
     assert words in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("path", ["/v2/user-tasks/search", "/v2/deployments"])
+async def test_a_body_that_stops_in_its_middle_is_not_waited_for_for_ever(
+    engine: EmbeddedEngine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    kind = "multipart/form-data; boundary=x" if path.endswith("deployments") else "application/json"
+    begun = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: 100\r\n\r\n--x".encode()
+    host, _, port = engine.rest_address.removeprefix("http://").partition(":")
+    # Whoever hangs up in the middle leaves nothing behind, no complaint either.
+    _, leaving = await asyncio.open_connection(host, int(port))
+    leaving.write(begun)
+    await leaving.drain()
+    leaving.close()
+    await leaving.wait_closed()
+    monkeypatch.setattr(arriving, "PATIENCE", 0.1)
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(begun)
+    async with asyncio.timeout(10):
+        answer = (await reader.read()).decode()
+    writer.close()
+    assert answer.startswith("HTTP/1.1 408 ")
+    assert "the rest of the body did not come" in answer
+    assert not [one for one in caplog.records if one.levelname == "ERROR"]
 
 
 async def test_a_diagram_the_engine_refuses_names_the_file(rest: httpx.AsyncClient) -> None:

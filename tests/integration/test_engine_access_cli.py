@@ -23,8 +23,7 @@ RUN = CliRunner()
     [
         (["--users", "u"], "belongs to --auth basic"),
         (["--auth", "basic", "--issuer", "https://login.example.com"], "belong to --auth oidc"),
-        (["--engine", "broker", "--auth", "basic"], "asks nobody"),
-        (["--engine", "broker", "--host", "0.0.0.0"], "listens on loopback"),
+        (["--engine", "broker", "--users", "u"], "belongs to --auth basic"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(options: list[str], words: str) -> None:
@@ -40,6 +39,8 @@ def test_options_that_do_not_fit_are_refused(options: list[str], words: str) -> 
         (["--auth", "oidc", "--issuer", "https://login.example.com"], "--audience"),
         (["--auth", "basic", "--users", "not-there"], "engine user NAME --users not-there"),
         (["--host", "0.0.0.0"], "--allow-anyone"),
+        (["--engine", "broker", "--host", "0.0.0.0"], "--allow-anyone"),
+        (["--engine", "broker", "--auth", "oidc"], "--issuer and --audience"),
         (["--tls-certificate", "cert.pem"], "both the certificate and its key"),
     ],
 )

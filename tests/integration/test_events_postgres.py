@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from camunda_workers.errors import ReadModelError
 from camunda_workers.events import EventLog, ReadModel, case_story
@@ -20,12 +20,15 @@ from camunda_workers.events.chain.erase import erase, plan_erasure
 from camunda_workers.events.chain.notary import Notary
 from camunda_workers.events.chain.note import Signer
 from camunda_workers.events.chain.verify import verify_log
+from camunda_workers.events.entities import PROCESS_INSTANCE
 from camunda_workers.events.facts import Fact, FactKind, Facts
 from camunda_workers.events.projections import PROJECTIONS
 from camunda_workers.events.retention import archive, verify_archive
+from camunda_workers.events.search import search
 from camunda_workers.events.sources.sink import ExporterSink
 from camunda_workers.events.stats import log_stats
 from camunda_workers.events.subscription import parse_filter, subscribe
+from tests.support.paging import by_cursor, by_offset
 from tests.support.postgres_server import PostgresServer, postgres_server
 from tests.support.recorded import changed, recorded
 from tests.unit.test_events_sink import JSON, bulk
@@ -173,6 +176,41 @@ async def test_opened_again_it_is_the_same_log(log: EventLog) -> None:
 async def test_a_server_that_is_not_there() -> None:
     with pytest.raises(ReadModelError, match=r"postgresql://somebody:\*\*\*@127\.0\.0\.1:1/x cannot be used"):
         EventLog.open("postgresql://somebody:secret@127.0.0.1:1/x")
+
+
+async def test_searched_as_in_sqlite(log: EventLog) -> None:
+    sorts: list[list[dict[str, str]]] = [
+        [{"field": "endDate", "order": "DESC"}],
+        [{"field": "endDate"}, {"field": "businessId", "order": "DESC"}],
+        [{"field": "startDate", "order": "DESC"}],
+        [{"field": "hasIncident", "order": "DESC"}, {"field": "suspendedDate"}],
+        [{"field": "processInstanceKey", "order": "DESC"}],
+    ]
+    filters: list[dict[str, Any]] = [
+        {"state": "ACTIVE", "processDefinitionId": "claim"},
+        {"businessId": {"$like": "CLM-000?0*"}},
+        {"businessId": {"$like": "clm*"}},
+        {"businessId": {"$like": "CLM_*"}},
+        {"businessId": {"$like": "CLM\\-%*"}},
+        {"processDefinitionName": {"$like": "\\Motor*"}, "hasIncident": True},
+        {"hasElementInstanceIncident": True},
+        {"errorMessage": {"$like": "*FraudScore*"}},
+    ]
+
+    def asked(connection: Connection) -> list[Any]:
+        walked = [(by_offset(connection, PROCESS_INSTANCE, sort, 3), by_cursor(connection, PROCESS_INSTANCE, sort, 3)) for sort in sorts]
+        assert all(forwards == backwards == whole for whole, (forwards, backwards) in walked)
+        found = [search(connection, PROCESS_INSTANCE, one) for one in filters]
+        return [walked, found, *(search(connection, PROCESS_INSTANCE, page={"limit": limit}, most=5) for limit in (0, 3, 100))]
+
+    async with EventLog.open() as other:
+        answers: list[list[Any]] = []
+        for one in (log, other):
+            await one.append(LINES)
+            answers.append(await ReadModel(one).query(asked))
+    assert answers[0] == answers[1]
+    assert [len(found["items"]) for found in answers[0][1]] == [2, 6, 0, 0, 0, 1, 1, 1]
+    assert {(found["page"]["totalItems"], found["page"]["hasMoreTotalItems"]) for found in answers[0][2:]} == {(5, True)}
 
 
 async def test_archived_and_searched(log: EventLog, tmp_path: Path) -> None:

@@ -248,6 +248,9 @@ async def test_whoever_asks_for_too_much_waits(tmp_path: Path) -> None:
         answers = [(await amelia.post("/language/en")).status_code for _ in range(5)]
         assert answers == [204, 204, 204, 429, 429]
         assert (await ben.post("/language/en")).status_code == 204
+        # Signing in once more gives nobody more of it.
+        async with await site.signed_in("amelia") as again:
+            assert (await again.post("/language/en")).status_code == 429
         pages = [await amelia.get("/absences") for _ in range(25)]
         assert pages[-1].status_code == 429
         assert int(pages[-1].headers["retry-after"]) > 0

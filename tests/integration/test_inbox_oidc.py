@@ -295,6 +295,15 @@ async def test_claims_become_groups_and_tenants(
     assert (login.person.groups, login.person.tenants) == expected
 
 
+@pytest.mark.parametrize("name", ["ame\u200blia", "\uff41melia", "ameli\u00aa", "amelia\u202e", "\u00a0\u200b"])
+async def test_a_user_name_that_only_looks_like_anothers_is_refused(idp: OidcProvider, name: str) -> None:
+    provider = Provider(OidcSection(issuer=idp.issuer, client_id="inbox"), None)
+    with pytest.raises(SignInRefused, match=r"not seen or stand for others|could not be assigned"):
+        await provider._login({"id_token": idp.mint({**_good(idp), "preferred_username": name})}, "n")  # pyright: ignore[reportPrivateUsage]
+    with pytest.raises(SignInRefused, match="no 'sub'"):
+        provider._person({"preferred_username": "amelia"}, {"id_token": "x"})  # pyright: ignore[reportPrivateUsage]
+
+
 async def test_an_address_that_nobody_verified_is_no_user_name(idp: OidcProvider) -> None:
     provider = Provider(OidcSection(issuer=idp.issuer, client_id="inbox", user_claim="email"), None)
     token = idp.mint({**_good(idp), "email": "amelia@office.example", "email_verified": False})

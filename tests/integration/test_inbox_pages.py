@@ -113,7 +113,7 @@ async def test_four_eyes_are_told_as_a_sentence(site: Inbox) -> None:
         denied = await grace.post(f"/tasks/{task.key}/claim")
         assert denied.status_code == 403
         assert "The rules do not let you do this:" in denied.text
-        assert "assess-claim" in denied.text
+        assert "Grace Lindqvist already completed &#39;Assess claim&#39;: somebody else has to decide here" in denied.text
     assert (await site.ground.client.get_user_task(task.key)).assignee is None
 
 

@@ -7,11 +7,12 @@ import re
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
+import httpx
 import pytest
 
-from camunda_workers.inbox.sessions import IDLE, LONGEST, Attempts, Sessions
+from camunda_workers.inbox.sessions import IDLE, LONGEST, MOST_EACH, Attempts, Sessions
 from camunda_workers.inbox.users import Person
-from tests.support.inbox_ground import PASSWORD, Inbox, inbox
+from tests.support.inbox_ground import PASSWORD, Inbox, eventually, inbox
 
 pytestmark = pytest.mark.engine
 
@@ -148,10 +149,29 @@ async def test_behind_tls_everything_demands_it(tmp_path: Path) -> None:
             assert flag in session, flag
 
 
-async def test_ready_while_the_rules_are_enforced(site: Inbox) -> None:
-    async with site.browser() as nobody:
-        answer = await nobody.get("/readyz")
-        assert (answer.status_code, answer.json()) == (200, {"ready": True, "problems": {}})
+async def test_ready_while_the_rules_are_enforced_and_not_when_nobody_does(tmp_path: Path) -> None:
+    async with inbox(tmp_path, patience=2.0) as site:
+        task = await site.ground.task(await site.ground.reported(), "assess-claim")
+        async with site.browser() as nobody, await site.signed_in("amelia") as amelia:
+            answer = await nobody.get("/readyz")
+            assert (answer.status_code, answer.json()) == (200, {"ready": True, "problems": {}})
+            await amelia.post(f"/tasks/{task.key}/claim")
+            await site.ground.runner.stop()
+
+            async def refused() -> httpx.Response | None:
+                # What was asked a moment ago is remembered for a moment.
+                late = await nobody.get("/readyz")
+                return late if late.status_code == 503 else None
+
+            late = await eventually(refused)
+            assert late.json()["ready"] is False
+            assert "no worker for this listener is running" in late.json()["problems"]["duties listener 'four-eyes'"]
+            body = {"variables": {"assessment": {"outcome": "approve", "amount": 24_000, "notes": "plausible"}}}
+            sent = await amelia.send(f"/tasks/{task.key}/complete", body)
+            assert sent.status_code == 503
+            assert "listeners" in sent.json()["text"]
+        assert (await site.ground.client.get_user_task(task.key)).state != "COMPLETED"
+        assert await site.ground.client.search_user_tasks({"elementId": "approve-payment"}) == []
 
 
 def test_sessions_end() -> None:
@@ -171,6 +191,14 @@ def test_sessions_end() -> None:
     assert sessions.get(token) is None
     assert sessions.get("something") is None
     assert sessions.get(None) is None
+
+
+def test_nobody_signs_everybody_else_out() -> None:
+    sessions = Sessions()
+    ada, _ = sessions.begin(Person("ada", "Ada", frozenset()))
+    tokens = [sessions.begin(Person(name, "Bob", frozenset()))[0] for name in ["bob", "BOB ", "b\u200bob"] * MOST_EACH]
+    assert sessions.get(ada) is not None
+    assert sum(sessions.get(token) is not None for token in tokens) == MOST_EACH
 
 
 def test_attempts_come_back_with_time() -> None:

@@ -90,6 +90,22 @@ async def test_a_claim_is_worked_from_the_command_line(
         assert await run.json("tasks", "counts", "--as", "amelia") == {"mine": 0, "team": 1, "standing-in": 0}
         await run("tasks", "filter", "save", "late", "due=overdue", "--as", "amelia")
         assert await run.json("tasks", "filter", "list", "--as", "amelia") == [{"name": "late", "query": {"due": "overdue"}}]
+        assert await run.json("tasks", "list", "--filter", "late", "--as", "amelia") == {"items": [], "total": 0, "cursor": None}
+        _, error = await run("tasks", "list", "--filter", "early", "--as", "amelia", fails=True)
+        assert "there is no filter 'early' of yours; there are: late" in error
+        for words, count in (("ASSESS claims-assessors", 1), ("assess kitchen", 0)):
+            assert (await run.json("tasks", "list", "--text", words, "--as", "amelia"))["total"] == count
+        assert (await run.json("tasks", "list", "--due", "none", "--as", "amelia"))["total"] == 0
+        (tmp_path / "report.txt").write_text("The photographs fit.")
+        attached = await run.json("tasks", "attach", key, str(tmp_path / "report.txt"), "--as", "amelia")
+        for name in ("report.txt", attached["documentId"]):
+            await run("tasks", "download", key, name, "--to", str(tmp_path / "copy.txt"), "--as", "amelia")
+            assert (tmp_path / "copy.txt").read_text() == "The photographs fit."
+            _, error = await run("tasks", "download", key, name, "--to", str(tmp_path / "copy.txt"), "--as", "amelia", fails=True)
+            assert "is there already" in error
+            (tmp_path / "copy.txt").unlink()
+        await run("tasks", "escalate", key, "The garage does not answer.", "--to", "claims-night", "--as", "amelia")
+        assert (await ground.client.get_user_task(task.key)).candidate_groups == [ASSESSORS, "claims-night"]
         assert (await run("tasks", "claim", key, "--as", "amelia"))[0] == f"task {key} (Assess claim): amelia has it\n"
         await ground.tasks.save_draft(amelia, task.key, {"assessment": {"notes": "plausible"}})
         entries = ("assessment.outcome=approve", "assessment.amount=0")
@@ -104,6 +120,7 @@ async def test_a_claim_is_worked_from_the_command_line(
         assert "no   assess and approve: amelia already completed 'assess-claim': somebody else has to decide here" in explained
         decided = await run.json("duties", "log", approval)
         assert [(one["kind"], one["actor"], one["allowed"]) for one in decided] == [("duty.decided", "amelia", False)]
+        assert (await run("duties", "audit"))[0] == "no task was completed against the rules\n"
 
 
 async def test_the_check_says_whether_the_rules_are_enforced(

@@ -52,7 +52,16 @@ DIAGRAMS = [
 ]
 RULES = DutiesSection.model_validate(
     {
-        "approvals": [{"name": "two release", "task": "release", "needed": 2, "agree_on": ["outcome"], "unless": {"outcome": ["reject"]}}],
+        "approvals": [
+            {
+                "name": "two release",
+                "task": "release",
+                "needed": 2,
+                "agree_on": ["outcome"],
+                "unless": {"outcome": ["reject"], "kind": ["internal"]},
+                "up_to": {"amount": 100},
+            }
+        ],
         "limits": [{"name": "limit", "tasks": ["release"], "amount": "amount", "limits": {"approvers": 1000, "directors": float("inf")}}],
         "conflicts": [{"name": "own case", "tasks": ["release"], "subject": ["customer"]}],
         "separate": [{"name": "left and right", "process": "parallel", "tasks": ["left", "right"]}],
@@ -120,7 +129,25 @@ async def test_limits_look_at_what_is_submitted_too(ground: Ground) -> None:
         await ground.client.assign_user_task(high, "bob")
     with pytest.raises(InvalidState, match="not known in which groups stranger"):
         await ground.client.assign_user_task(high, "stranger")
+    # What is said of somebody's groups explains as little as it allows; of whom nobody knows any, it is asked what if.
+    said = frozenset({"directors", "approvers"})
+    assert not (await ground.tasks.explain(None, high, "bob", groups=said))[0].allowed
+    assert (await ground.tasks.explain(None, high, "stranger", groups=said))[0].allowed
+    assert (await ground.tasks.explain(None, high, "cleo"))[0].allowed
     await ground.client.assign_user_task(high, "cleo")
+
+
+async def test_nobody_makes_a_payment_small_by_completing_it(ground: Ground) -> None:
+    key = (await started(ground, kind="private"))["release"]
+    await ground.client.assign_user_task(key, "ada")
+    for smuggled in ({"amount": 1}, {"kind": "internal"}, {"amount": 0, "kind": "internal"}):
+        with pytest.raises(InvalidState, match="1 of 2 approvals"):
+            await ground.client.complete_user_task(key, {**YES, **smuggled})
+        counted = await ground.tasks.complete(Caller("ada", frozenset({"approvers"})), key, {**YES, **smuggled})
+        assert counted.state == "approved"
+        await ground.client.assign_user_task(key, "ada")
+    small = (await started(ground, amount=90, kind="private"))["release"]
+    await over_the_bare_api(ground, small, "ada", **YES, amount=80)
 
 
 async def test_groups_that_somebody_only_says_change_no_rule(ground: Ground) -> None:

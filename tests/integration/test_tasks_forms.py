@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -142,6 +144,26 @@ async def test_an_endless_expression_is_cut_off(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(feel_module, "LONGEST", 0.05)
     with pytest.raises(DeadlineExceeded, match="expressions took more than"):
         await FEEL.run(lambda: FEEL.evaluate("=count(for a in 1..300, b in 1..300 return a * b)", {}))
+
+
+async def test_expressions_that_never_end_do_not_hold_up_other_peoples_forms(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feel_module, "MOST_STUCK", 3)
+    feel, end = EngineFeel(), threading.Event()
+    try:
+        for _ in range(3):
+            assert await feel.run(lambda: 7) == 7
+            with monkeypatch.context() as short:
+                short.setattr(feel_module, "LONGEST", 0.05)
+                with pytest.raises(DeadlineExceeded, match="took more than"):
+                    await feel.run(end.wait)
+        with pytest.raises(DeadlineExceeded, match="one of the forms never does"):
+            await feel.run(lambda: 7)
+    finally:
+        end.set()
+    async with asyncio.timeout(10):
+        while feel._stuck:  # pyright: ignore[reportPrivateUsage]
+            await asyncio.sleep(0.005)
+    assert await feel.run(lambda: 7) == 7
 
 
 texts = st.sampled_from(["", "open", "x", "abc"])

@@ -260,8 +260,25 @@ async def test_a_webhook_is_signed_and_goes_nowhere_else(store: TaskStore) -> No
     assert not verified(secret, body, "nonsense", at)
     assert len({one[DELIVERY] for one, _ in seen}) == 1
     assert json.loads(body)["data"]["task"] == "Assess claim"
-    with pytest.raises(ConfigurationError, match="https"):
-        Webhook("http://hooks.example/x", secret)
+    for address in (
+        "http://hooks.example/x",
+        "http://169.254.169.254/latest/meta-data",
+        "http://127.0.0.1@169.254.169.254/",
+        "http://127.0.0.1.evil.example/",
+        "http://2130706433/",
+        "ftp://127.0.0.1/",
+        "file:///etc/passwd",
+        "https://169.254.169.254/",
+        "https://2852039166/",
+        "https://0xa9fea9fe/",
+        "https://[::ffff:169.254.169.254]/",
+        "https://[fe80::1]/",
+        "https://[fd00:ec2::254]/",
+        "https://0.0.0.0/",
+        "https://metadata.google.internal./computeMetadata/v1/",
+    ):
+        with pytest.raises(ConfigurationError, match=r"https|nobody's webhook"):
+            Webhook(address, secret)
 
 
 async def test_the_environment_says_how_people_are_reached(store: TaskStore) -> None:

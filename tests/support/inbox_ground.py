@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import httpx
 
+from camunda_workers import Router
 from camunda_workers.client import Resource
 from camunda_workers.inbox import Parts, development_users, serve_inbox
 from camunda_workers.project_people import InboxSection
@@ -99,10 +100,16 @@ class Browser:
 
 @asynccontextmanager
 async def inbox(
-    folder: Path, *, extra: tuple[Resource, ...] = (), section: InboxSection = SECTION, **different: Any
+    folder: Path,
+    *,
+    extra: tuple[Resource, ...] = (),
+    section: InboxSection = SECTION,
+    agent: Router | None = None,
+    patience: float = 10.0,
+    **different: Any,
 ) -> AsyncGenerator[Inbox]:
     """Open the office and serve its inbox; ``different`` parts take the usual ones' place, made from the office if they are functions."""
-    async with office(folder, extra=extra) as ground:
+    async with office(folder, extra=extra, agent=agent, patience=patience) as ground:
         usual = Parts(
             client=ground.client,
             tasks=ground.tasks,

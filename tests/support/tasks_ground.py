@@ -82,7 +82,7 @@ POLICY = {"number": 521585, "state": "OH", "bind_date": "2014-10-17", "deductibl
           "months_as_customer": 328, "holder": {"age": 48}, "status": "active"}  # fmt: skip
 
 
-def systems() -> Router:
+def systems(agent: Router | None = None) -> Router:
     """Workers in the place of the office's systems: every claim goes to an assessor."""
 
     @worker("check-policy")
@@ -106,7 +106,7 @@ def systems() -> Router:
     async def pay() -> Mapping[str, Any]:
         return {"payment": {"payment_id": "PAY-1", "amount": 1, "paid_at": "2026-03-03T09:00:00Z"}}
 
-    return Router(check_policy, triage, pay)
+    return Router(check_policy, *([] if agent else [triage]), pay)
 
 
 @dataclass
@@ -155,6 +155,7 @@ async def office(
     on_disk: bool = False,
     patience: float = 10.0,
     searches: bool = False,
+    agent: Router | None = None,
 ) -> AsyncGenerator[Ground]:
     """Open the office.
 
@@ -166,6 +167,7 @@ async def office(
         on_disk: see ``folder``.
         patience: seconds one call may take.
         searches: whether lists come from the engine's search, as on the command line, and not from the event log.
+        agent: does the triage, in the place of a worker that sends every claim to an assessor.
     """
     async with (
         EventLog.open(folder / "events.db" if on_disk else ":memory:") as log,
@@ -185,7 +187,8 @@ async def office(
         await client.deploy(ROOT / "bpmn" / "claims", ROOT / "forms", *extra)
         # The listener has no way to hurry the log: it waits until the log has its own job, as in another process.
         routers = [
-            systems(),
+            systems(agent),
+            *([agent] if agent else []),
             *([duties_router(duties, lambda: open_desk(duties, log, store=store, clock=engine.clock))] if listeners else []),
         ]
         async with WorkerRunner(client, routers) as runner:

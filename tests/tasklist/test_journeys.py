@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from camunda_workers.events import EventLog, ReadModel
 from camunda_workers.events.chain.verify import verify_log
 from camunda_workers.events.sources.sink import ExporterSink, exporter_properties
 from camunda_workers.project import load_project
-from camunda_workers.tasks import Caller
+from camunda_workers.tasks import Caller, TaskStore
+from camunda_workers.tasks.duties.audit_running import AuditTrail
+from camunda_workers.tasks.duties.engine_ready import engine_problems
 from camunda_workers.worker import WorkerRunner
 from tests.support import opensearch
 from tests.support.opensearch import Indices
@@ -122,6 +125,7 @@ async def test_a_broker_8_6_takes_no_listeners_and_everything_else(tmp_path: Pat
             BrokerEngine(tmp_path / "broker", properties=properties) as engine,
             Client(engine.grpc_address, engine.rest_address) as client,
         ):
+            readiness = await engine_problems(load_project(ROOT).duties, client)
             # 8.6 does not know the events of 8.8; under its own names it reads them, and asks nobody.
             with pytest.raises(BadResource, match="ZeebeTaskListenerEventType"):
                 await client.deploy(CLAIMS)
@@ -166,4 +170,16 @@ async def test_a_broker_8_6_takes_no_listeners_and_everything_else(tmp_path: Pat
         }
         assert '"amount":24000' in values["decision"].replace(" ", "")
         assert "Agreed with myself." in values["approval"]
+
+        # Nobody stopped her, and it does not go unseen: readiness says so beforehand, the audit of the log afterwards.
+        duties = load_project(ROOT).duties
+        (problem,) = readiness.values()
+        assert re.search(r"Camunda 8\.6\.\d+ asks no task listeners", problem)
+        async with TaskStore(":memory:") as store:
+            (violation,) = await AuditTrail(duties, log, store).everything()
+            assert (violation.user, violation.completed.element_id) == (GRACE, "approve-payment")
+            assert "grace.lindqvist already completed 'assess-claim'" in violation.decision.text
+            assert [one.kind for one in await store.ledger.facts(violation.completed.key)] == ["duty.violated"]
+        facts = [one async for one in log.records(partition=0, value_types={"POLICY_DECISION"})]
+        assert [(one.intent, one.key) for one in facts] == [("VIOLATED", violation.completed.key)]
         assert (await verify_log(log)).good

@@ -126,6 +126,10 @@ async def test_a_sure_answer_stands_and_leaves_whole_evidence() -> None:
         "output_tokens": 20,
         "tokens_estimated": False,
         "cost": 0.001,
+        "documents": (),
+        "quotes": (),
+        "dropped_quotes": 0,
+        "would_change": (),
     }
     assert evidence.latency_ms >= 0
 

@@ -162,6 +162,55 @@ def test_nothing_but_a_small_number_is_small(amount: object) -> None:
         assert decision.vote is not None
 
 
+@pytest.mark.parametrize(
+    ("before", "submitted", "allowed"),
+    [
+        ({"amount": 500}, {"amount": 1}, False),
+        ({"amount": 500}, {"amount": "1"}, False),
+        ({"amount": "500"}, {"amount": 1}, False),
+        ({"amount": 50}, {"amount": 1}, True),
+        ({"amount": 1}, {"amount": 500}, False),
+        ({"amount": None}, {"amount": 1}, True),
+        ({}, {"amount": 1}, True),
+        ({"amount": 500, "kind": "private"}, {"kind": "internal"}, False),
+        ({"amount": 500, "kind": "internal"}, {}, True),
+        ({"amount": 500}, {"kind": "internal"}, True),
+    ],
+)
+def test_no_rule_is_taken_out_by_what_comes_with_the_completion(before: dict[str, Any], submitted: dict[str, Any], allowed: bool) -> None:
+    rule = {"name": "two", "task": "approve", "needed": 2, "up_to": {"amount": 100}, "unless": {"kind": ["internal"]}}
+    facts = Facts(variables={**before, **submitted}, replaced=(before,))
+    assert decide(section(approvals=[rule]), ask("bob"), facts).allowed is allowed
+
+
+def test_the_larger_amount_and_both_subjects_count() -> None:
+    rules = section(
+        limits=[{"name": "limit", "tasks": ["approve"], "amount": "amount", "limits": {"approvers": 100}}],
+        conflicts=[{"name": "own", "subject": ["customer"]}],
+    )
+
+    def answer(user: str, before: dict[str, Any], after: dict[str, Any]) -> bool:
+        return decide(rules, ask(user), Facts(variables={**before, **after}, groups=frozenset({"approvers"}), replaced=(before,))).allowed
+
+    assert answer("bob", {"amount": 90, "customer": "robin"}, {"amount": 80})
+    assert not answer("bob", {"amount": 900, "customer": "robin"}, {"amount": 80})
+    assert not answer("bob", {"amount": -900, "customer": "robin"}, {"amount": 80})
+    assert not answer("bob", {"amount": 90, "customer": "bob"}, {"customer": "robin"})
+    odd_ones: list[Any] = [10**400, -(10**400), "80", "80 EUR", {"value": 80, "currency": "JPY"}, math.nan, math.inf, True, None, []]
+    for odd in odd_ones:
+        assert not answer("bob", {"customer": "robin"}, {"amount": odd}), odd
+
+
+@pytest.mark.parametrize("name", ["gr\u0430ce", "\u0261race", "gr\u03b1ce", "\u0430da", "\u0410DA", "\u0430\u0501\u0430", "zo\u0435"])
+@pytest.mark.parametrize("action", ["assign", "complete"])
+def test_a_name_in_other_letters_is_nobodys(action: Literal["assign", "complete"], name: str) -> None:
+    decision = decide(APART, ask(name, action=action), Facts((deed("ada"), deed("grace", key=2))))
+    assert not decision.allowed
+    assert "letters" in decision.text
+    # Somebody whose name really is of another alphabet is nobody else.
+    assert decide(APART, ask("\u0431\u043e\u0440\u0438\u0441", action=action), Facts((deed("ada"), deed("grace", key=2)))).allowed
+
+
 def test_amounts_are_limited_by_group() -> None:
     limit = {"name": "limit", "tasks": ["approve"], "amount": "decision.amount", "unless": {"outcome": "reject"}}
     limits = section(limits=[{**limit, "limits": {"approvers": 1000, "directors": float("inf")}}])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 
 from camunda_workers.errors import BadResource, MissingExtra
 from camunda_workers.tasks import FormRejected
-from camunda_workers.tasks.forms import NoFeel, Surroundings, check_form, check_submission, read_form
+from camunda_workers.tasks.forms import NoFeel, Surroundings, check_form, check_submission, patterns, read_form
 from camunda_workers.tasks.forms.data import MISSING, get
 from camunda_workers.tasks.forms.messages import TEXTS
 from camunda_workers.tasks.forms.options import same
@@ -139,10 +141,43 @@ def test_groups_and_lists_put_values_below_their_paths() -> None:
     bad = {"order": {"items": [{"name": "", "price": 20}, {"name": "lamp", "price": 1}, {"name": "x", "vip": 1}]}}
     assert problems(fields, bad, before) == {"order.items.0.vip": ("is not a field of this form",)}
     del bad["order"]["items"][2]
-    assert set(problems(fields, bad, before)) == {"order.items.0.name", "order.items.1.price"}
+    assert set(problems(fields, bad, before)) == {"order.items.0.name", "order.items.1.price", "order.items"}
     assert "order.items" in problems(fields, {"order": {"items": "many"}}, before)
     fixed = {**items, "allowAddRemove": False}
     assert "2 rows" in problems((fixed,), {"items": [{"name": "one"}]}, before["order"])["items"][0]
+
+
+@pytest.mark.parametrize(
+    ("rows", "free", "fixed"),
+    [
+        ([("door", 10), ("bumper", 20)], True, True),
+        ([("gold door", 10), ("bumper", 20)], True, True),
+        ([("bumper", 20)], True, False),
+        ([("new", None), ("bumper", 20), ("new", None)], True, False),
+        ([("bumper", 20), ("door", 10)], False, False),
+        ([("door", 20), ("bumper", 10)], False, False),
+        ([("door", 20), ("bumper", 20)], False, False),
+        ([("door", 10), ("bumper", None)], True, False),
+        ([("door", 10), ("door", 10)], False, False),
+    ],
+)
+def test_locked_values_stay_in_their_row(rows: list[tuple[str, Any]], free: bool, fixed: bool) -> None:
+    before = {"items": [{"name": "door", "price": 10}, {"name": "bumper", "price": 20}]}
+    for may_add, right in ((True, free), (False, fixed)):
+        list_of = {
+            "type": "dynamiclist",
+            "path": "items",
+            "allowAddRemove": may_add,
+            "components": [
+                {"type": "textfield", "key": "name", "id": "n"},
+                {"type": "number", "key": "price", "id": "p", "readonly": True},
+            ],
+        }
+        entered = {"items": [{"name": name, "price": price} for name, price in rows]}
+        if right:
+            assert submit((list_of,), entered, before) == entered
+        else:
+            assert "items" in problems((list_of,), entered, before)
 
 
 def test_documents_must_have_been_attached() -> None:
@@ -172,6 +207,30 @@ def test_hostile_shapes_are_refused() -> None:
     assert "deep" in problems(field("textfield"), deep)[""][0]
     slow = field("textarea", validate={"pattern": "^(a|a?)+$"})
     assert "takes too long" in problems(slow, {"x": "a" * 3000 + "!"})["x"][0]
+    for number in (10**400, -(10**400), math.inf, math.nan):
+        assert "number" in problems(field("number"), {"x": number})["x"][0]
+
+
+def test_a_thousand_slow_rows_are_no_slower_than_a_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patterns, "LONGEST_ALL", 0.02)
+    tried: list[float] = []
+
+    class Slow:
+        def search(self, value: str, timeout: float) -> None:
+            tried.append(timeout)
+            time.sleep(timeout)
+            raise TimeoutError
+
+    def slow(pattern: str) -> Slow:
+        return Slow()
+
+    monkeypatch.setattr(patterns, "compiled", slow)
+    rows = {"type": "dynamiclist", "path": "rows", "components": [field("textarea", validate={"pattern": "^(a|a?)+$"})]}
+    found = problems((rows,), {"rows": [{"x": "a"}] * 1000})
+    assert len(found) == 1000
+    assert all("takes too long" in one[0] for one in found.values())
+    # What is left is given to the next one, and then nobody is tried any more.
+    assert 1 <= len(tried) <= 3
 
 
 def test_a_form_with_conditions_is_refused_where_nothing_can_evaluate_them() -> None:

@@ -110,8 +110,8 @@ async def test_a_file_is_kept_by_its_content(store: TaskStore, tmp_path: Path) -
     two = await store.attachments.add(2, 7, "bob", "same.pdf", "application/pdf", pieces(PDF), NOW)
     assert (one.name, one.size, one.sha256 == two.sha256) == ("invoice.pdf", len(PDF), True)
     assert one.reference()["metadata"] == {"fileName": "invoice.pdf", "contentType": "application/pdf", "size": len(PDF)}
-    found, path = await store.attachments.get(one.id, [7])
-    assert (found, path.read_bytes()) == (one, PDF)
+    assert await store.attachments.get(one.id, [7]) == one
+    assert store.attachments.read(one) == PDF
     with pytest.raises(NotFound):
         await store.attachments.get(one.id, [8])
     assert [item.id for item in await store.attachments.of(1)] == [one.id]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, create_engine, text
 
 from camunda_workers.errors import ReadModelError
 from camunda_workers.tasks import TaskStore
@@ -55,6 +57,24 @@ async def test_a_store_of_the_time_before_versions_keeps_everything(tmp_path: Pa
             await store.ledger.note_groups("amelia", ["x"], NOW)
     with sqlite3.connect(file) as raw:
         assert raw.execute("SELECT version_num FROM task_store_version").fetchall() == [(VERSION,)]
+
+
+async def test_a_file_of_the_time_before_engines_kept_them_is_still_readable(tmp_path: Path) -> None:
+    file, content = tmp_path / "tasks.db", b"attached long ago"
+    digest = hashlib.sha256(content).hexdigest()
+    engine = create_engine(f"sqlite:///{file}")
+    with engine.begin() as connection:
+        command.upgrade(config_for(connection), "0002")
+        values = f"('a1', 7, 8, 'old.txt', 'text/plain', {len(content)}, '{digest}', 'amelia', 1)"
+        connection.execute(text(f"INSERT INTO task_attachments VALUES {values}"))
+    engine.dispose()
+    kept = tmp_path / "attachments" / digest[:2] / digest
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(content)
+    async with TaskStore(file) as store:
+        [one] = await store.attachments.of(7)
+        assert (one.document_id, one.reference()["documentId"], one.reference()["storeId"]) == ("", "a1", "camunda-workers")
+        assert store.attachments.read(one) == content
 
 
 async def test_a_new_store_has_the_newest_version_at_once(tmp_path: Path) -> None:

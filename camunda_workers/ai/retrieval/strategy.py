@@ -94,6 +94,10 @@ class Memory:
                 raise ConfigurationError(f"retrieval: {history.name}, line {number}: {error.errors()[0]['msg']}") from error
         return cls(cases, fitted)
 
+    def values(self, path: str) -> tuple[JsonValue, ...]:
+        """Every value that a compared fact has in the history, the most frequent first."""
+        return self._index.values(path)
+
     def ask(self, facts: Mapping[str, JsonValue], *, without: str | None = None) -> Neighbourhood | None:
         """What the nearest cases say; ``None`` when no earlier case is near.
 

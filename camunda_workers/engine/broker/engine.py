@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from camunda_workers.engine.broker.clock import BrokerClock
 from camunda_workers.engine.broker.config import (
@@ -29,9 +29,13 @@ from camunda_workers.engine.broker.lock import FolderLock
 from camunda_workers.engine.broker.probe import Probe
 from camunda_workers.engine.broker.process import BrokerProcess
 from camunda_workers.engine.broker.search import SearchBeside
+from camunda_workers.engine.embedded.auth.door import Door
 from camunda_workers.engine.embedded.jars import Progress
 from camunda_workers.errors import ConfigurationError, EngineUnavailable, SetupError
 from camunda_workers.settings import Settings
+
+if TYPE_CHECKING:
+    from camunda_workers.events import EventLog
 
 PORT_ATTEMPTS = 3
 _TAKEN = ("Address already in use", "already in use", "BindException")
@@ -53,6 +57,7 @@ class BrokerEngine:
         heap_mb: Java's largest heap. The process takes about half a gigabyte more at most.
         search: whether the REST API at ``rest_address`` answers searches as well: the broker's exporter fills an event log in the folder,
             our read model answers, and everything else goes to the broker's own REST API at ``broker_rest_address``.
+        door: with ``search``: on which address ``rest_address`` is, and for whom. The broker's own ports stay on loopback and ask nobody.
         properties: more of the broker's configuration, in Spring's names (an exporter, for instance); goes before what is set here.
         settings: where the distribution is kept and which version is wanted.
         progress: told about the fetch, should one be needed; by default lines on stderr.
@@ -71,6 +76,7 @@ class BrokerEngine:
         version: str | None = None,
         heap_mb: int = HEAP_MB,
         search: bool = False,
+        door: Door | None = None,
         properties: Properties | None = None,
         settings: Settings | None = None,
         progress: Progress | None = None,
@@ -84,7 +90,9 @@ class BrokerEngine:
         self._controlled_clock = controlled_clock
         self._heap_mb = heap_mb
         self._properties = properties or {}
-        self._search = SearchBeside(self.data) if search else None
+        if door is not None and not search:
+            raise ConfigurationError("a stock broker's own ports have no door: it stands before the REST API of search=True")
+        self._search = SearchBeside(self.data, door) if search else None
         self._progress = progress
         self._start_timeout = start_timeout
         self._stop_timeout = stop_timeout
@@ -192,6 +200,11 @@ class BrokerEngine:
     def log_file(self) -> Path:
         """What the broker writes; ``output.log`` beside it has what Java itself says."""
         return self._diary.log
+
+    @property
+    def event_log(self) -> EventLog | None:
+        """With ``search``: the log that searches are answered from, while it runs."""
+        return None if self._search is None else self._search.log
 
     def _running(self) -> BrokerProcess:
         if self._process is None:

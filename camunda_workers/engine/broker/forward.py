@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from camunda_workers.engine.embedded.rest import cluster, search, statistics, variables
+from camunda_workers.engine.embedded.rest.arriving import patient
 from camunda_workers.engine.embedded.rest.operation import Operation
-from camunda_workers.engine.embedded.rest.problem import TooLarge, on_anything_else, on_engine_error, on_http_error
+from camunda_workers.engine.embedded.rest.problem import TooLarge, on_anything_else, on_engine_error, on_hang_up, on_http_error
 from camunda_workers.errors import EngineError, EngineUnavailable
 
 if TYPE_CHECKING:
@@ -42,9 +43,11 @@ class Forward:
 
     Args:
         broker: the address of its REST API.
+        knocked: whether callers were asked who they are; their passwords and tokens are none of the broker's business then.
     """
 
-    def __init__(self, broker: str) -> None:
+    def __init__(self, broker: str, *, knocked: bool = False) -> None:
+        self._kept_back = _OF_ONE_CONNECTION | {"authorization"} if knocked else _OF_ONE_CONNECTION
         # How long a request may take is its sender's affair: job activation waits as long as it says.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
         self._http = httpx.AsyncClient(base_url=broker, timeout=httpx.Timeout(None, connect=5), limits=limits, trust_env=False)
@@ -68,7 +71,7 @@ class Forward:
     async def _ask(self, request: Request, body: bytes) -> Response:
         path = request.scope["raw_path"].decode("ascii")
         target = f"{path}?{request.url.query}" if request.url.query else path
-        headers = [(name, value) for name, value in request.headers.raw if name.decode("latin-1").lower() not in _OF_ONE_CONNECTION]
+        headers = [(name, value) for name, value in request.headers.raw if name.decode("latin-1").lower() not in self._kept_back]
         try:
             answer = await self._http.request(request.method, target, content=body, headers=headers)
         except httpx.HTTPError as error:
@@ -101,7 +104,12 @@ def create_app(beside: SearchBeside, forward: Forward, healthy: Callable[[], Awa
         Route("/v2/status", status),
         Route("/{path:path}", forward.pass_on, methods=_METHODS),
     ]
-    handlers: Any = {EngineError: on_engine_error, HTTPException: on_http_error, Exception: on_anything_else}
+    handlers: Any = {
+        EngineError: on_engine_error,
+        HTTPException: on_http_error,
+        ClientDisconnect: on_hang_up,
+        Exception: on_anything_else,
+    }
     app = Starlette(routes=routes, exception_handlers=handlers)
     app.router.redirect_slashes = False
     # The handlers of searches ask the engine for nothing but its read model.
@@ -112,7 +120,7 @@ def create_app(beside: SearchBeside, forward: Forward, healthy: Callable[[], Awa
 async def _body(request: Request) -> bytes:
     pieces: list[bytes] = []
     total = 0
-    async for piece in request.stream():
+    async for piece in Request(request.scope, patient(request.receive)).stream():
         total += len(piece)
         if total > _MOST_BYTES:
             raise TooLarge(f"the body is larger than {_MOST_BYTES // 2**20} MB")

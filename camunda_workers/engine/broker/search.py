@@ -7,8 +7,9 @@ import secrets
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from camunda_workers.engine.embedded.auth.door import Door
 from camunda_workers.errors import ConfigurationError, MissingExtra
 from camunda_workers.serving import Served, listen, serve
 
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
     from camunda_workers.events.sources.sink import ExporterSink
 
 _WHAT: Final = "The search API beside the broker"
-BULK: Final = 5
-"""Records that the exporter sends at once; what makes up less it sends after a second, its shortest patience. Each request costs some 10 ms on a
-busy machine, so 1 is quick for one case (0.1 s) and far behind after hundreds, 20 the other way round (1.4 s for one case)."""
+_EAGER: Final = {"bulk.size": 500, "bulk.delay": 0}
+"""When the exporter sends. Its patience is counted in whole seconds; 0 lets it look about every millisecond whether there is something to send, and send
+all of it: one record at once while little happens, as many as came meanwhile under load. It costs a hundredth of a core while nothing happens."""
 
 
 class SearchBeside:
@@ -29,10 +30,12 @@ class SearchBeside:
 
     Args:
         data: the broker's folder; the log is kept there.
+        door: on which address, and for whom; loopback and everybody by default. The broker's own ports have no door.
     """
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, door: Door | None = None) -> None:
         self._data = data
+        self._door = door or Door()
         self._log: EventLog | None = None
         self._sink: ExporterSink | None = None
         self._model: ReadModel | None = None
@@ -55,7 +58,7 @@ class SearchBeside:
         except ModuleNotFoundError:
             raise MissingExtra("embedded", _WHAT) from None
         try:
-            self._listener = listen("127.0.0.1", port)
+            self._listener = listen(self._door.host, port)
         except OSError as error:
             raise ConfigurationError(f"REST port {port} is taken: choose another one, or 0 for a free one") from error
         # The broker forgets what it was told is stored.
@@ -64,7 +67,8 @@ class SearchBeside:
         password = secrets.token_urlsafe(24)
         self._sink = ExporterSink(self._log, password=password, followers=[self._model])
         await self._sink.start()
-        return {**exporter_properties(self._sink.address, password=password), "zeebe.broker.exporters.records.args.bulk.size": BULK}
+        eager: Properties = {f"zeebe.broker.exporters.records.args.{name}": value for name, value in _EAGER.items()}
+        return {**exporter_properties(self._sink.address, password=password), **eager}
 
     async def serve(self, broker: str, healthy: Callable[[], Awaitable[bool]]) -> str:
         """Serve on the port that was taken; return the address.
@@ -77,10 +81,18 @@ class SearchBeside:
 
         listener, self._listener = self._listener, None
         assert listener is not None
-        self._forward = Forward(broker)
-        app = create_app(self, self._forward, healthy)
-        self._served = await serve(app, listener, what=_WHAT, name="camunda-workers-broker-search", timeout_graceful_shutdown=1)
-        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+        door = self._door
+        self._forward = Forward(broker, knocked=door.guard is not None)
+        app: Any = create_app(self, self._forward, healthy)
+        if door.guard is not None:
+            from camunda_workers.engine.embedded.auth.faces import GuardedRest
+
+            app = GuardedRest(app, door.guard)
+        options: dict[str, Any] = {"timeout_graceful_shutdown": 1}
+        if door.certificate is not None:
+            options |= {"ssl_certfile": door.certificate, "ssl_keyfile": door.key}
+        self._served = await serve(app, listener, what=_WHAT, name="camunda-workers-broker-search", **options)
+        return door.rest_address(listener.getsockname()[1])
 
     @property
     def log(self) -> EventLog | None:

@@ -67,4 +67,4 @@ def _fold(record: Record) -> Iterable[Change]:
     yield Put(task_operations, record.position + ((record.partition - 1) << 51), row)
 
 
-PROJECTION: Final = Projection("user-task-operations", 2, (task_operations,), {"USER_TASK": _fold})
+PROJECTION: Final = Projection("user-task-operations", 3, (task_operations,), {"USER_TASK": _fold})

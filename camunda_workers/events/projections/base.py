@@ -9,6 +9,7 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, Column, Integer, MetaData, Table, Text
 
 from camunda_workers.events.record import Record
+from camunda_workers.events.schema import BIG
 
 metadata = MetaData()
 
@@ -70,8 +71,8 @@ def column(name: str, kind: type[BigInteger | Integer | Text] = Text) -> Column[
 
 
 def key_column(name: str) -> Column[Any]:
-    """A table's key."""
-    return Column(name, BigInteger, primary_key=True, autoincrement=False)
+    """A table's key; in SQLite the row's own number, which needs no index beside the table and is in every index anyway."""
+    return Column(name, BIG, primary_key=True, autoincrement=False)
 
 
 def text_or_none(value: Any) -> str | None:

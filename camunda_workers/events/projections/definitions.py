@@ -213,7 +213,7 @@ def _fold_evaluation(record: Record) -> Iterable[Change]:
 
 DEFINITIONS: Final = Projection(
     "definitions",
-    1,
+    2,
     (processes, element_names, forms, requirements, decisions),
     {"PROCESS": _fold_process, "FORM": _fold_form, "DECISION_REQUIREMENTS": _fold_requirements, "DECISION": _fold_decision},
 )

@@ -30,8 +30,18 @@ process_instances = Table(
 )
 Index("process_instances_by_business_id", process_instances.c.business_id)
 Index("process_instances_by_root", process_instances.c.root_process_instance_key)
-Index("process_instances_by_start", process_instances.c.started_at, process_instances.c.key)
-Index("process_instances_by_state", process_instances.c.state, process_instances.c.bpmn_process_id)
+_c = process_instances.c
+_called: Final = _c.parent_process_instance_key.is_not(None)
+Index("process_instances_by_parent", _c.parent_process_instance_key, sqlite_where=_called, postgresql_where=_called)
+# What lists are filtered by and then sorted by: a page is read off, however many match.
+Index("process_instances_by_start", _c.started_at, _c.key)
+Index("process_instances_by_state", _c.state, _c.bpmn_process_id, _c.key)
+Index("process_instances_by_state_and_start", _c.state, _c.started_at, _c.key)
+Index("process_instances_by_process", _c.bpmn_process_id, _c.state, _c.started_at, _c.key)
+Index("process_instances_by_definition", _c.process_definition_key, _c.state, _c.started_at, _c.key)
+Index("process_instances_by_state_and_end", _c.state, _c.ended_at, _c.key).ddl_if(dialect="sqlite")
+# Absent ends come last, and PostgreSQL uses an index only in the order that it has.
+Index("process_instances_by_latest_end", _c.state, _c.ended_at.desc().nulls_last(), _c.key.desc()).ddl_if(dialect="postgresql")
 
 elements = Table(
     "element_instances",
@@ -109,4 +119,4 @@ def _started_element(record: Record) -> dict[str, Any]:
     }
 
 
-PROJECTION: Final = Projection("instances", 2, (process_instances, elements), {"PROCESS_INSTANCE": _fold})
+PROJECTION: Final = Projection("instances", 3, (process_instances, elements), {"PROCESS_INSTANCE": _fold})

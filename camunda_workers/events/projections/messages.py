@@ -92,7 +92,7 @@ def _correlated(record: Record, row: dict[str, Any]) -> Iterable[Change]:
 
 PROJECTION: Final = Projection(
     "message-subscriptions",
-    1,
+    2,
     (message_subscriptions, correlated_messages),
     {"PROCESS_MESSAGE_SUBSCRIPTION": _fold_subscription, "MESSAGE_START_EVENT_SUBSCRIPTION": _fold_start},
 )

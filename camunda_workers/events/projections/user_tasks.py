@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Index, Integer, Table, and_, literal_column
+from sqlalchemy import BigInteger, Index, Integer, Table, and_, literal_column, text
 
 from camunda_workers.events.dates import millis_or_none
 from camunda_workers.events.projections.base import (
@@ -54,7 +54,8 @@ user_tasks = Table(
 )
 _c = user_tasks.c
 Index("user_tasks_by_process_instance", _c.process_instance_key)
-Index("user_tasks_by_state", _c.state, _c.assignee)
+Index("user_tasks_by_state", _c.state, _c.assignee, _c.created_at, _c.key)
+Index("user_tasks_by_state_and_creation", _c.state, _c.created_at, _c.key)
 # People's lists: whatever they are sorted by and counted over is in the index, and only open tasks are in it, however many are done.
 _open: Final = _c.ended_at.is_(None)
 Index(
@@ -71,6 +72,13 @@ Index(
     postgresql_where=_open,
 )
 Index("user_tasks_open_by_creation", _c.created_at, _c.state, _c.tenant_id, _c.key, sqlite_where=_open, postgresql_where=_open)
+# As lists by priority say it, so that the database knows it by it: what has no due date comes last.
+Index(
+    "user_tasks_open_by_priority",
+    *(text("(coalesce(priority, -4611686018427387904)) DESC"), text("(coalesce(due_at, 4611686018427387904))"), _c.key),
+    sqlite_where=_open,
+    postgresql_where=_open,
+)
 Index(
     "user_tasks_for_users",
     _c.candidate_users,
@@ -142,4 +150,4 @@ def _described(record: Record) -> dict[str, Any]:
     }
 
 
-PROJECTION: Final = Projection("user-tasks", 2, (user_tasks,), {"USER_TASK": _fold})
+PROJECTION: Final = Projection("user-tasks", 3, (user_tasks,), {"USER_TASK": _fold})

@@ -41,6 +41,8 @@ incidents = Table(
     column("resolved_at", BigInteger),
 )
 Index("incidents_by_process_instance", incidents.c.process_instance_key)
+Index("incidents_by_element_instance", incidents.c.element_instance_key)
+Index("incidents_by_state", incidents.c.state, incidents.c.created_at, incidents.c.key)
 
 incident_scopes = Table(
     "incident_scopes",
@@ -93,6 +95,7 @@ jobs = Table(
     column("ended_at", BigInteger),
 )
 Index("jobs_by_process_instance", jobs.c.process_instance_key)
+Index("jobs_by_state", jobs.c.state, jobs.c.type, jobs.c.key)
 
 _JOB_STATES: Final = {
     "CREATED": "CREATED",
@@ -207,6 +210,6 @@ def _fold_job_batch(record: Record) -> Iterable[Change]:
             yield Patch(jobs, key, {"worker": text_or_none(job.get("worker")), "deadline": epoch_or_none(job.get("deadline"))})
 
 
-INCIDENTS: Final = Projection("incidents", 1, (incidents, incident_scopes), {"INCIDENT": _fold_incident})
-VARIABLES: Final = Projection("variables", 1, (variables,), {"VARIABLE": _fold_variable})
-JOBS: Final = Projection("jobs", 1, (jobs,), {"JOB": _fold_job, "JOB_BATCH": _fold_job_batch})
+INCIDENTS: Final = Projection("incidents", 2, (incidents, incident_scopes), {"INCIDENT": _fold_incident})
+VARIABLES: Final = Projection("variables", 2, (variables,), {"VARIABLE": _fold_variable})
+JOBS: Final = Projection("jobs", 2, (jobs,), {"JOB": _fold_job, "JOB_BATCH": _fold_job_batch})

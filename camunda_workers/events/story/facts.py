@@ -36,6 +36,8 @@ def fact(telling: Telling, record: Record) -> None:
         case "APPROVAL":
             tone = Tone.GOOD if outcome.startswith("approve") else Tone.CAREFUL
             telling.tell(record, Actor.PERSON, said.get("by"), f"approval: {outcome or record.intent.lower()}", tone, reason)
+        case "POLICY_DECISION" if record.intent == "VIOLATED":
+            telling.tell(record, Actor.RULES, said.get("policy"), "found: a task was completed against the rules", Tone.BAD, reason)
         case "POLICY_DECISION":
             tone = Tone.BAD if outcome in {"deny", "denied"} else Tone.PLAIN
             what = f"access {outcome or 'decided'}" + (f" to {said['action']}" if "action" in said else "")

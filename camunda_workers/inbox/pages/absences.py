@@ -27,12 +27,12 @@ async def enter(request: Request) -> Response:
     reader = site.reader(request)
     given = {name: str(form.get(name, "")).strip() for name in ("person", "substitute", "start", "end", "note", "zone")}
     try:
-        person = user_of(site, given["person"]) or reader.person.user
+        person = user_of(site, reader.person, given["person"]) or reader.person.user
         start, end = _day(reader, given["start"], given["zone"]), _day(reader, given["end"], given["zone"], after=True)
         if end <= start:
             raise InvalidArgument(reader.say("absences.backwards"))
         await site.parts.tasks.absent(
-            reader.person.caller, person, user_of(site, given["substitute"]), start, end, note=given["note"][:500]
+            reader.person.caller, person, user_of(site, reader.person, given["substitute"]), start, end, note=given["note"][:500]
         )
     except CamundaWorkersError as error:
         note = await said(site, reader, error)
@@ -81,4 +81,7 @@ def _day(reader: Reader, text: str, zone: str, *, after: bool = False) -> dateti
         where = ZoneInfo(zone) if zone else UTC
     except (ZoneInfoNotFoundError, ValueError, OSError):
         where = UTC
-    return datetime.combine(day, time(), where).astimezone(UTC)
+    try:
+        return datetime.combine(day, time(), where).astimezone(UTC)
+    except OverflowError as error:
+        raise InvalidArgument(reader.say("absences.no-day")) from error

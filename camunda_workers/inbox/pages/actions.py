@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from camunda_workers.errors import CamundaWorkersError, InvalidArgument, InvalidState
+from camunda_workers.inbox.addresses import number_in, parts_of
+from camunda_workers.inbox.audit import viewed_on
 from camunda_workers.inbox.pages.tasks import show
 from camunda_workers.inbox.refusals import Said, said
 from camunda_workers.inbox.site import Reader, site_of
@@ -19,6 +21,7 @@ from camunda_workers.inbox.views.advice import JUDGED, advice
 from camunda_workers.inbox.views.look import Look
 from camunda_workers.tasks import FormRejected
 from camunda_workers.tasks.access import business_of
+from camunda_workers.tasks.documents import documents_of
 from camunda_workers.tasks.duties.sink import Fact
 
 MOST_AT_ONCE = 100
@@ -50,7 +53,7 @@ async def claim_several(request: Request) -> Response:
     """Take several tasks; what others were faster with is said, the rest is done."""
     site = site_of(request)
     reader, form = site.reader(request), await form_of(request)
-    keys = [int(one) for one in form.getlist("keys") if isinstance(one, str) and one.isdecimal()][:MOST_AT_ONCE]
+    keys = [key for one in form.getlist("keys") if isinstance(one, str) and (key := number_in(one)) is not None][:MOST_AT_ONCE]
     done, refused = 0, list[str]()
     for key in keys:
         try:
@@ -95,7 +98,7 @@ async def complete(request: Request) -> Response:
         done = await site.parts.tasks.complete(reader.person.caller, key, _object(body, "variables"))
     except CamundaWorkersError as error:
         return await _told(request, reader, key, error)
-    text = reader.say("done.completed") if done.state == "completed" else reader.say("done.approved", text=done.text)
+    text = reader.say("done.completed") if done.state == "completed" else site.plainly(reader.language, done.text)
     reader.session.notice = ("good", text)
     return JSONResponse({"next": f"/tasks{_look(request).query()}", "text": text})
 
@@ -110,7 +113,10 @@ async def complete_plain(request: Request) -> Response:
     except CamundaWorkersError as error:
         note = await said(site, reader, error, key)
         return await show(request, key, note=note, status=note.status)
-    reader.session.notice = ("good", reader.say("done.completed") if done.state == "completed" else done.text)
+    reader.session.notice = (
+        "good",
+        reader.say("done.completed") if done.state == "completed" else site.plainly(reader.language, done.text),
+    )
     return Response(status_code=204, headers={"HX-Redirect": f"/tasks{_look(request).query()}"})
 
 
@@ -195,8 +201,13 @@ async def judge(request: Request) -> Response:
         if note.status in (403, 404):
             return site.render(request, "parts/changed.html", said=note, key=key, status=note.status)
     found = await parts.tasks.show(caller, key)
+    await viewed_on(site, reader, found.task, "task", about="advice")
     shown = advice(
-        found.variables, parts.section.advice, reader.say, await parts.tasks.store.ledger.facts(key, kind=JUDGED), found.attachments
+        found.variables,
+        parts.section.advice,
+        reader.say,
+        await parts.tasks.store.ledger.facts(key, kind=JUDGED),
+        documents_of(found.attachments, found.variables),
     )
     values: dict[str, Any] = {"advice": shown, "key": key, "said": note, "reasons": parts.section.reasons}
     return site.render(request, "parts/advice.html", is_mine=caller.is_(found.task.assignee), status=note.status if note else 200, **values)
@@ -206,7 +217,9 @@ async def _told(request: Request, reader: Reader, key: int, error: CamundaWorker
     note = await said(site_of(request), reader, error, key)
     answer: dict[str, Any] = {"text": " ".join((note.text, *note.details)), "reload": note.reload, "outdated": note.status == 409}
     if isinstance(error, FormRejected):
-        answer["problems"] = {path: list(messages) for path, messages in error.problems.items()}
+        # A name that somebody made up may be no text that can be sent.
+        found = error.in_language(reader.language)
+        answer["problems"] = {path.encode(errors="replace").decode(): messages for path, messages in found.items()}
     return JSONResponse(answer, note.status)
 
 
@@ -216,7 +229,7 @@ def _key(request: Request) -> int:
 
 def _look(request: Request) -> Look:
     """Where the page was that sent this: people go on with their list as it was."""
-    page = urlsplit(request.headers.get("hx-current-url") or request.headers.get("referer") or "")
+    page = parts_of(request.headers.get("hx-current-url") or request.headers.get("referer") or "")
     return Look.of(dict(parse_qsl(page.query)))
 
 
@@ -248,4 +261,8 @@ async def form_of(request: Request) -> FormData:
     """The fields of a form that htmx sent."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     # A body that claims to be something else is not read at all.
-    return await request.form(max_files=0, max_fields=1000) if kind == "application/x-www-form-urlencoded" else FormData()
+    if kind != "application/x-www-form-urlencoded":
+        return FormData()
+    form = await request.form(max_files=0, max_fields=1000)
+    # Nobody types a NUL, and databases stumble over it.
+    return FormData([(name, value.replace("\x00", "")) for name, value in form.multi_items() if isinstance(value, str)])

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from camunda_workers.errors import NotFound
+from camunda_workers.inbox.addresses import number_in
 from camunda_workers.inbox.audit import AUDITED, PAGE, views
 from camunda_workers.inbox.refusals import said
 from camunda_workers.inbox.site import site_of
@@ -19,7 +20,7 @@ async def audit(request: Request) -> Response:
     if not site.is_auditor(reader.person):
         return site.render(request, "refused.html", status=404, said=await said(site, reader, NotFound("auditors only")))
     who, case, before = given.get("who", "").strip()[:200], given.get("case", "").strip()[:200], given.get("before", "")
-    found = await views(site, who=who, case=case, before=int(before) if before.isdecimal() and len(before) < 19 else None)
+    found = await views(site, who=who, case=case, before=number_in(before), tenants=reader.person.tenants)
     fact = Fact(AUDITED, site.parts.clock.now(), reader.person.user, {"who": who, "case": case})
     await site.parts.tasks.desk.record(fact)
     more = found[PAGE - 1].id if len(found) > PAGE else None

@@ -8,14 +8,18 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from camunda_workers.client import Incident
 from camunda_workers.errors import CamundaWorkersError, NotFound
-from camunda_workers.inbox.audit import viewed
+from camunda_workers.inbox.addresses import number_in
+from camunda_workers.inbox.audit import viewed, viewed_case_on
 from camunda_workers.inbox.marks import mark_of_case, variables_of
-from camunda_workers.inbox.reading import diagram_of, files_of_case, stand_of, story_of, tasks_of_case
+from camunda_workers.inbox.pages.files import documents_of_case
+from camunda_workers.inbox.reading import diagram_of, instances_seen, stand_of, story_of, tasks_of_case
 from camunda_workers.inbox.refusals import said
 from camunda_workers.inbox.site import Reader, Site, site_of
 from camunda_workers.inbox.views.glance import facts, groups
 from camunda_workers.inbox.views.rows import rows
+from camunda_workers.inbox.views.sensitive import mark_of, names_needed
 from camunda_workers.tasks.access import OVER
 from camunda_workers.tasks.duties.sink import Fact
 
@@ -40,11 +44,12 @@ async def case(request: Request) -> Response:
     reader = site.reader(request)
     try:
         found = await tasks_of_case(site, reader, business_id)
-        story = await story_of(site, business_id, None)
+        story = await story_of(site, reader, business_id, None)
+        instances = await instances_seen(site, reader, business_id)
     except NotFound as error:
         return site.render(request, "refused.html", status=404, said=await said(site, reader, error))
     instance = story.instances[0]
-    if (mark := await mark_of_case(site, business_id)) is not None:
+    if (mark := await mark_of_case(site, instances)) is not None:
         await viewed(site, reader, "case", mark, process_instance_key=instance.key, business_id=business_id)
     variables = await variables_of(site, instance.key)
     open_ones = [task for task in found if task.state not in OVER]
@@ -56,7 +61,7 @@ async def case(request: Request) -> Response:
         "facts": facts(site.parts.section.processes.get(instance.process_id), variables, reader.say),
         "groups": groups(variables, reader.say),
         "diagram": await diagram_of(site, int(known["processDefinitionKey"]), instance.key),
-        "files": await files_of_case(site, business_id),
+        "files": await documents_of_case(site, instances),
         "below": f"/cases/{quote(business_id, safe='')}/files",
         "definition_key": int(known["processDefinitionKey"]),
         "sensitive": mark,
@@ -69,7 +74,8 @@ async def story(request: Request) -> Response:
     site, business_id = site_of(request), str(request.path_params["business_id"])
     reader = site.reader(request)
     await tasks_of_case(site, reader, business_id)
-    return site.render(request, "parts/story.html", story=await story_of(site, business_id, None))
+    await viewed_case_on(site, reader, business_id, await instances_seen(site, reader, business_id), "history")
+    return site.render(request, "parts/story.html", story=await story_of(site, reader, business_id, None))
 
 
 async def now(request: Request) -> Response:
@@ -80,7 +86,9 @@ async def now(request: Request) -> Response:
         await tasks_of_case(site, reader, business_id)
     except NotFound:
         return JSONResponse({"text": reader.say("refused.gone")}, 404)
-    return JSONResponse(await stand_of(site, (await site.parts.log.instances_of(business_id))[0]))
+    instances = await instances_seen(site, reader, business_id)
+    await viewed_case_on(site, reader, business_id, instances, "diagram")
+    return JSONResponse(await stand_of(site, instances[0]))
 
 
 async def incidents(request: Request) -> Response:
@@ -106,8 +114,16 @@ async def open_incidents(site: Site, reader: Reader, *, definition: int | None =
     for one in found:
         instance = await model.get_process_instance(one.process_instance_key or 0)
         process = instance.get("processDefinitionName") or one.process_definition_id
+        if await _is_protected(site, one):
+            # A message may say anything of the case: it is read where that is written down.
+            one = one.model_copy(update={"error_message": reader.say("tasks.protected")})
         result.append({"incident": one, "business_id": instance.get("businessId"), "process": process})
     return result
+
+
+async def _is_protected(site: Site, one: Incident) -> bool:
+    seen = await variables_of(site, one.process_instance_key or 0) if names_needed(site.parts.section) else {}
+    return mark_of(site.parts.section, one.process_definition_id, seen, elements=(one.element_id,)) is not None
 
 
 async def retry(request: Request) -> Response:
@@ -133,7 +149,7 @@ async def retry(request: Request) -> Response:
         note = await said(site, reader, error)
         notice = ("bad", " ".join((note.text, *note.details)))
     asked = request.query_params.get("definition", "")
-    definition = int(asked) if asked.isdecimal() and len(asked) < 20 else None
+    definition = number_in(asked)
     shown = await open_incidents(site, reader, definition=definition)
     return site.render(
         request, "parts/incidents.html", incidents=shown, notice=notice, definition=definition, headers={"HX-Trigger": "changed"}

@@ -5,22 +5,23 @@ from __future__ import annotations
 import hmac
 import mimetypes
 import secrets
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 
 from camunda_workers.errors import CamundaWorkersError
+from camunda_workers.inbox.addresses import parts_of
 from camunda_workers.inbox.pages import provider
 from camunda_workers.inbox.sessions import BEFORE, COOKIE, LONGEST
 from camunda_workers.inbox.site import STATIC, site_of
+from camunda_workers.tasks.duties.identity import folded
 
 YEAR = 365 * 24 * 60 * 60
 
 
 def within(address: str | None) -> str:
     """A path of ours to go to; never somebody else's address."""
-    parts = urlsplit(address or "")
+    parts = parts_of(address or "")
     if parts.scheme or parts.netloc or not parts.path.startswith("/") or parts.path.startswith(("//", "/\\", "/sign-in")):
         return "/tasks"
     return parts.path + (f"?{parts.query}" if parts.query else "")
@@ -48,9 +49,9 @@ async def sign_in(request: Request) -> Response:
     form = await request.form(max_files=0, max_fields=10)
     user, password, to = (str(form.get(name, "")) for name in ("user", "password", "to"))
     nonce = request.cookies.get(BEFORE, "")
-    if not nonce or not hmac.compare_digest(site.sessions.before(nonce), str(form.get("token", ""))):
+    if not nonce or not hmac.compare_digest(site.sessions.before(nonce).encode(), str(form.get("token", "")).encode()):
         return _form(request, to, "sign-in.again", 403, user)
-    who = (f"address:{request.client.host if request.client else ''}", f"user:{user.strip().casefold()[:200]}")
+    who = (f"address:{request.client.host if request.client else ''}", f"user:{folded(user[:200])}")
     if (wait := site.attempts.take(*who)) > 0:
         answer = _form(request, to, "sign-in.wait", 429, user, seconds=int(wait) + 1)
         answer.headers["Retry-After"] = str(int(wait) + 1)
@@ -105,7 +106,7 @@ async def live(request: Request) -> Response:
     token, user = request.cookies.get(COOKIE), request.state.session.person.user
     if not site.changes.may_listen(user):
         return PlainTextResponse("too many windows", 429)
-    stream = site.changes.stream(user, lambda: site.sessions.get(token, looks=False) is not None)
+    stream = site.changes.stream(user, lambda: site.sessions.get(token, looks=False) is not None, request.state.session.person.tenants)
     return StreamingResponse(stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
 

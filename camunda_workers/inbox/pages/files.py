@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, unquote
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 
-from camunda_workers.errors import CamundaWorkersError, NotFound
-from camunda_workers.inbox.audit import viewed
-from camunda_workers.inbox.marks import mark_of_case, mark_of_task
-from camunda_workers.inbox.reading import tasks_of_case
+from camunda_workers.errors import CamundaWorkersError
+from camunda_workers.inbox.audit import viewed, viewed_on
+from camunda_workers.inbox.marks import mark_of_case, mark_of_task, variables_of
+from camunda_workers.inbox.reading import files_of_case, instances_seen, tasks_of_case
 from camunda_workers.inbox.refusals import said
 from camunda_workers.inbox.site import Reader, Site, site_of
-from camunda_workers.tasks.access import business_of
+from camunda_workers.tasks import TaskPage
+from camunda_workers.tasks.documents import CaseDocument, chosen, documents_of
 from camunda_workers.tasks.duties.sink import Fact
-from camunda_workers.tasks.store.attachments import Attachment
+from camunda_workers.tasks.store.content import KINDS
 
 CHANGED = {"HX-Trigger": "changed"}
+MOST_INSTANCES = 50
+"""So many of a case's process instances are asked for documents in their variables."""
 
 
 async def upload(request: Request) -> Response:
@@ -42,11 +45,13 @@ async def listed(request: Request) -> Response:
     reader = site.reader(request)
     try:
         found = await site.parts.tasks.show(reader.person.caller, key)
+        await viewed_on(site, reader, found.task, "task", about="files")
     except CamundaWorkersError as error:
         note = await said(site, reader, error, key)
         return site.render(request, "parts/changed.html", said=note, key=key, status=note.status)
     is_mine = reader.person.caller.is_(found.task.assignee)
-    return site.render(request, "parts/files.html", files=found.attachments, below=f"/tasks/{key}/files", may_add=is_mine, key=key)
+    files = documents_of(found.attachments, found.variables)
+    return site.render(request, "parts/files.html", files=files, below=f"/tasks/{key}/files", may_add=is_mine, key=key)
 
 
 async def download(request: Request) -> Response:
@@ -54,64 +59,77 @@ async def download(request: Request) -> Response:
     site, key = site_of(request), int(request.path_params["key"])
     reader = site.reader(request)
     try:
-        one, path = await site.parts.tasks.attachment(reader.person.caller, key, str(request.path_params["file"]))
-        task = await site.parts.client.get_user_task(key)
-        if (mark := await mark_of_task(site, task)) is not None:
-            await viewed(
-                site,
-                reader,
-                "file",
-                mark,
-                about=one.name,
-                task_key=key,
-                process_instance_key=task.process_instance_key,
-                business_id=business_of(task),
-            )
+        _, one, content = await of_task(site, reader, key, str(request.path_params["file"]))
     except CamundaWorkersError as error:
-        return await _refused(request, site, reader, error)
-    return sent(one, path)
+        return await refused(request, site, reader, error)
+    return sent(one, content)
 
 
 async def download_of_case(request: Request) -> Response:
     """A file of a case, for whoever may see the case."""
     site, business_id = site_of(request), str(request.path_params["business_id"])
-    reader, parts = site.reader(request), site.parts
+    reader = site.reader(request)
     try:
-        await tasks_of_case(site, reader, business_id)
-        instances = await parts.log.instances_of(business_id)
-        one, path = await parts.tasks.store.attachments.get(str(request.path_params["file"]), instances)
-        data: dict[str, Any] = {"attachment": one.id}
-        where = (one.task_key, one.process_instance_key, business_id)
-        await parts.tasks.desk.record(Fact("task.attachment-read", parts.clock.now(), reader.person.user, data, *where))
-        if (mark := await mark_of_case(site, business_id)) is not None:
-            await viewed(
-                site,
-                reader,
-                "file",
-                mark,
-                about=one.name,
-                task_key=one.task_key,
-                process_instance_key=one.process_instance_key,
-                business_id=business_id,
-            )
+        _, one, content = await of_case(site, reader, business_id, str(request.path_params["file"]))
     except CamundaWorkersError as error:
-        return await _refused(request, site, reader, error)
-    return sent(one, path)
+        return await refused(request, site, reader, error)
+    return sent(one, content)
 
 
-def sent(one: Attachment, path: Path) -> Response:
+async def of_task(site: Site, reader: Reader, key: int, name: str) -> tuple[TaskPage, CaseDocument, bytes]:
+    """A document of a task's case with its content; whoever looks at a sensitive one is written down before anything of it is shown.
+
+    Raises:
+        NotFound: there is none.
+    """
+    found = await site.parts.tasks.show(reader.person.caller, key)
+    one, content = await site.parts.tasks.document(reader.person.caller, key, name)
+    if (mark := await mark_of_task(site, found.task)) is not None:
+        where: dict[str, Any] = {"task_key": key, "process_instance_key": found.task.process_instance_key, "business_id": found.business_id}
+        await viewed(site, reader, "file", mark, about=one.name, **where)
+    return found, one, content
+
+
+async def of_case(site: Site, reader: Reader, business_id: str, name: str) -> tuple[Mapping[str, Any], CaseDocument, bytes]:
+    """The same for a case; with the variables of the process instance that the case began with.
+
+    Raises:
+        NotFound: there is none, or nobody may know of the case.
+    """
+    await tasks_of_case(site, reader, business_id)
+    parts, instances = site.parts, await instances_seen(site, reader, business_id)
+    one = chosen(await documents_of_case(site, instances), name)
+    content = await parts.tasks.shelf.content(one)
+    own = one.attachment
+    instance = own.process_instance_key if own is not None else instances[0]
+    where = (own.task_key if own is not None else None, instance, business_id)
+    data: dict[str, Any] = {"attachment": one.id}
+    await parts.tasks.desk.record(Fact("task.attachment-read", parts.clock.now(), reader.person.user, data, *where))
+    if (mark := await mark_of_case(site, instances)) is not None:
+        told: dict[str, Any] = {"task_key": where[0], "process_instance_key": instance, "business_id": business_id}
+        await viewed(site, reader, "file", mark, about=one.name, **told)
+    return await variables_of(site, instances[0]), one, content
+
+
+async def documents_of_case(site: Site, instances: Sequence[int]) -> list[CaseDocument]:
+    """A case's documents: attached to its tasks, or pointed to by variables of its process instances."""
+    variables = {str(key): await variables_of(site, key) for key in instances[:MOST_INSTANCES]}
+    return documents_of(await files_of_case(site, instances), variables)
+
+
+def sent(one: CaseDocument, content: bytes) -> Response:
     """A file for saving, not for opening: nothing in it runs here, whatever it is."""
-    if not path.is_file():
-        raise NotFound(f"the content of '{one.name}' is gone")
     headers = {
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(one.name, safe='')}",
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "default-src 'none'; sandbox",
-        "Content-Length": str(one.size),
     }
-    return FileResponse(path, media_type=one.content_type.partition(";")[0].strip(), headers=headers)
+    # What a reference says of itself is anybody's word: only what we would take is named.
+    kind = one.content_type.partition(";")[0].strip()
+    return Response(content, media_type=kind if kind in KINDS else "application/octet-stream", headers=headers)
 
 
-async def _refused(request: Request, site: Site, reader: Reader, error: CamundaWorkersError) -> Response:
+async def refused(request: Request, site: Site, reader: Reader, error: CamundaWorkersError) -> Response:
+    """A page that says why there is nothing."""
     note = await said(site, reader, error)
     return site.render(request, "refused.html", status=note.status, said=note)

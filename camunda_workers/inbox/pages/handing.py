@@ -12,6 +12,7 @@ from camunda_workers.inbox.pages.actions import CHANGED, form_of
 from camunda_workers.inbox.pages.tasks import show
 from camunda_workers.inbox.refusals import said
 from camunda_workers.inbox.site import Reader, Site, site_of
+from camunda_workers.inbox.users import Person
 from camunda_workers.tasks import TaskService
 from camunda_workers.tasks.duties.identity import folded
 
@@ -21,7 +22,7 @@ LONGEST_NOTE = 2000
 async def delegate(request: Request) -> Response:
     """Ask a colleague to work on a task; it stays the person's."""
     site, form = site_of(request), await form_of(request)
-    to, note = user_of(site, str(form.get("to", ""))), str(form.get("note", ""))[:LONGEST_NOTE]
+    to, note = user_of(site, site.reader(request).person, str(form.get("to", ""))), str(form.get("note", ""))[:LONGEST_NOTE]
     return await _acted(
         request, "handed.delegated", to, lambda reader, key: _tasks(site).delegate(reader.person.caller, key, to, note=note)
     )
@@ -37,7 +38,7 @@ async def resolve(request: Request) -> Response:
 async def assign(request: Request) -> Response:
     """Give a task to somebody for good."""
     site, form = site_of(request), await form_of(request)
-    to, seen = user_of(site, str(form.get("to", ""))), str(form.get("seen", "")) or None
+    to, seen = user_of(site, site.reader(request).person, str(form.get("to", ""))), str(form.get("seen", "")) or None
     return await _acted(request, "handed.assigned", to, lambda reader, key: _tasks(site).assign(reader.person.caller, key, to, seen=seen))
 
 
@@ -54,10 +55,10 @@ async def escalate(request: Request) -> Response:
     return await _acted(request, "handed.escalated", "", lambda reader, key: _tasks(site).escalate(reader.person.caller, key, reason))
 
 
-def user_of(site: Site, given: str) -> str:
-    """The user name that somebody means: as it is, or by a name in full that only one person has."""
+def user_of(site: Site, person: Person, given: str) -> str:
+    """The user name that somebody means: as it is, or by a name in full that only one colleague has."""
     text = given.strip().removeprefix("@")
-    known = list(site.parts.users.known())
+    known = [person, *site.acquainted(person)]
     if any(folded(one.user) == folded(text) for one in known):
         return next(one.user for one in known if folded(one.user) == folded(text))
     found = [one.user for one in known if folded(one.name) == folded(text)]

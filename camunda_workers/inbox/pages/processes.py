@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from camunda_workers.errors import NotFound
 from camunda_workers.events.bpmn import read_diagram
 from camunda_workers.events.projections.definitions import resource_of
+from camunda_workers.inbox.addresses import number_in
 from camunda_workers.inbox.numbers import Definition, Heat, Numbers, definitions, numbers, shades
 from camunda_workers.inbox.pages.cases import open_incidents
 from camunda_workers.inbox.refusals import said
@@ -130,7 +131,7 @@ async def _numbers(site: Site, key: int, days: int) -> list[Numbers]:
 
 def _asked(request: Request) -> tuple[Heat, int]:
     heat, days = request.query_params.get("heat"), request.query_params.get("days", "")
-    return (heat if heat in HEATS else "often"), (int(days) if days.isdecimal() and int(days) in DAYS else USUAL)
+    return (heat if heat in HEATS else "often"), (asked if (asked := number_in(days)) in DAYS else USUAL)
 
 
 async def _gone(request: Request, site: Site, reader: Reader) -> Response:

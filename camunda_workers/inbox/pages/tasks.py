@@ -11,8 +11,8 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from camunda_workers.client import UserTask
 from camunda_workers.errors import CamundaWorkersError, NotFound
-from camunda_workers.inbox.audit import viewed
-from camunda_workers.inbox.reading import diagram_of, listed, stand_of, story_of
+from camunda_workers.inbox.audit import viewed, viewed_on
+from camunda_workers.inbox.reading import diagram_of, instances_seen, listed, stand_of, story_of
 from camunda_workers.inbox.refusals import Said, said
 from camunda_workers.inbox.site import Reader, Site, is_part, site_of
 from camunda_workers.inbox.views.advice import JUDGED, advice
@@ -22,6 +22,7 @@ from camunda_workers.inbox.views.sensitive import mark_of
 from camunda_workers.inbox.views.times import due
 from camunda_workers.tasks import TaskClosed, TaskPage, TaskTaken
 from camunda_workers.tasks.access import OVER
+from camunda_workers.tasks.documents import documents_of
 
 TABS = ("form", "diagram", "history")
 
@@ -58,6 +59,7 @@ async def now(request: Request) -> Response:
     try:
         await site.parts.tasks.comments(reader.person.caller, key)
         found = await site.parts.client.get_user_task(key)
+        await viewed_on(site, reader, found, "diagram")
     except CamundaWorkersError as error:
         note = await said(site, reader, error, key)
         return JSONResponse({"text": note.text}, note.status)
@@ -73,7 +75,8 @@ async def head(request: Request) -> Response:
         await site.parts.tasks.comments(reader.person.caller, key)
         found = await site.parts.client.get_user_task(key)
     except CamundaWorkersError as error:
-        return site.render(request, "parts/changed.html", said=await said(site, reader, error, key), key=key)
+        note = await said(site, reader, error, key)
+        return site.render(request, "parts/changed.html", said=note, key=key, status=note.status)
     if request.query_params.get("was") == stand(found):
         return Response(status_code=204)
     note = await _what_changed(site, reader, found)
@@ -132,7 +135,7 @@ async def _page(site: Site, reader: Reader, key: int, tab: str) -> dict[str, Any
     if mark is not None:
         where: dict[str, Any] = {"task_key": key, "process_instance_key": task.process_instance_key, "business_id": found.business_id}
         await viewed(site, reader, "task", mark, about=tab, **where)
-    out, files = found.delegation, found.attachments
+    out, files = found.delegation, documents_of(found.attachments, found.variables)
     opinion = advice(found.variables, site.parts.section.advice, reader.say, await ledger.facts(key, kind=JUDGED), files)
     values: dict[str, Any] = {
         "sensitive": mark,
@@ -155,7 +158,8 @@ async def _page(site: Site, reader: Reader, key: int, tab: str) -> dict[str, Any
         "facts": facts(site.parts.section.processes.get(task.process_definition_id), found.variables, reader.say),
         "groups": groups({name: value for name, value in found.variables.items() if name != site.parts.section.advice}, reader.say),
         "advice": opinion,
-        "known_cases": [one for one in (opinion.similar if opinion else ()) if await site.parts.log.instances_of(one)],
+        "files": files,
+        "known_cases": [one for one in (opinion.similar if opinion else ()) if await instances_seen(site, reader, one)],
         "reasons": site.parts.section.reasons,
         "form": None,
         "plain": None,
@@ -173,7 +177,7 @@ async def _page(site: Site, reader: Reader, key: int, tab: str) -> dict[str, Any
         except NotFound:
             values["diagram"] = None
     else:
-        values["story"] = await story_of(site, found.business_id, task.process_instance_key)
+        values["story"] = await story_of(site, reader, found.business_id, task.process_instance_key)
     return values
 
 
@@ -190,7 +194,11 @@ def _form(site: Site, reader: Reader, found: TaskPage, *, read_only: bool) -> di
         "draft": f"/tasks/{key}/draft",
         "complete": f"/tasks/{key}/complete",
         "files": f"/tasks/{key}/files",
-        "words": {"correct": reader.say("form.correct"), "reload": reader.say("reload")},
+        "words": {
+            "correct": reader.say("form.correct"),
+            "reload": reader.say("reload"),
+            "says": site.words.part(reader.language, "form-says"),
+        },
     }
 
 

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 from camunda_workers.inbox.views.glance import MISSING, Row, at_path, in_words, label_of, row
 from camunda_workers.inbox.views.times import Say
+from camunda_workers.tasks.documents import CaseDocument
 from camunda_workers.tasks.duties.sink import Fact
-from camunda_workers.tasks.store.attachments import Attachment
 
 JUDGED = "advice.judged"
 """The kind of fact that a person's verdict on a recommendation is."""
@@ -25,12 +25,18 @@ class Quote:
     Attributes:
         file: the id of the case's file that it is in, where it is one.
         page: counted from one; 0 where it is not said.
+        number: of the quotes of this recommendation, counted from one.
+        start: where it begins in the page's text; -1 where it is not said.
+        end: where it ends.
     """
 
     text: str
     document: str
     page: int = 0
     file: str = ""
+    number: int = 0
+    start: int = -1
+    end: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +44,12 @@ class Change:
     """What would have to be otherwise.
 
     Attributes:
-        what: the fact, in words.
-        now: what it is.
-        to: what it would have to be.
-        then: what would be suggested instead.
+        text: in a sentence.
+        is_computed: the decision was made again with that; otherwise the agent says so.
     """
 
-    what: str
-    now: str = ""
-    to: str = ""
-    then: str = ""
+    text: str
+    is_computed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Advice:
         similar: earlier cases it was compared with.
         would_change: what would have to be otherwise for it to suggest something else.
         judged: what a person has said about it.
+        dropped: so many quotes of the agent's are in no document, and are not among ``quotes``.
     """
 
     route: str
@@ -75,16 +78,18 @@ class Advice:
     similar: Sequence[str] = ()
     would_change: Sequence[Change] = ()
     judged: Fact | None = None
+    dropped: int = 0
 
 
 def advice(
-    variables: Mapping[str, Any], name: str, say: Say, judged: Sequence[Fact] = (), files: Sequence[Attachment] = ()
+    variables: Mapping[str, Any], name: str, say: Say, judged: Sequence[Fact] = (), files: Sequence[CaseDocument] = ()
 ) -> Advice | None:
     """The recommendation in a case, if there is one.
 
     The variable has ``route`` (or ``suggested_route``), and as far as the agent says them: ``confidence`` from 0 to 1, ``rationale``,
-    ``cited_fields`` (paths of variables), ``citations`` (ids of earlier cases, or ``{"quote", "document", "page", "document_id"}``), and
-    ``would_change`` (sentences, or ``{"path", "to", "route"}``).
+    ``cited_fields`` (paths of variables), ``citations`` (ids of earlier cases), ``quotes`` (``{"quote", "document", "page", "document_id", "start", "end"}``;
+    in earlier cases among ``citations``), and ``would_change`` (sentences, or ``{"path", "how", "to", "route", "source"}``). All but the route may also
+    stand in ``evidence``, as a :class:`camunda_workers.ai.DecisionEvidence` has them.
 
     Args:
         variables: what the task sees.
@@ -111,11 +116,23 @@ def advice(
         cited=[_cited(path, variables, say) for path in cast("list[Any]", fields) if isinstance(path, str)]
         if isinstance(fields, list)
         else [],
-        quotes=[_quote(one, files) for one in _listed(given, "citations") if isinstance(one, Mapping)],
+        quotes=[_quote(one, number, files) for number, one in enumerate(_quoted(given), start=1)],
         similar=[one for one in _listed(given, "citations") if isinstance(one, str)],
         would_change=[_change(one, variables, say) for one in _listed(given, "would_change") if isinstance(one, Mapping | str)],
         judged=judged[-1] if judged else None,
+        dropped=_dropped(given),
     )
+
+
+def _quoted(given: Mapping[str, Any]) -> list[Any]:
+    """Quotes; those of earlier cases stand among the citations."""
+    return [one for name in ("quotes", "citations") for one in _listed(given, name) if isinstance(one, Mapping)]
+
+
+def _dropped(given: Mapping[str, Any]) -> int:
+    evidence = given.get("evidence")
+    found = cast("Mapping[str, Any]", evidence).get("dropped_quotes") if isinstance(evidence, Mapping) else None
+    return found if isinstance(found, int) and not isinstance(found, bool) and found > 0 else 0
 
 
 def _listed(given: Mapping[str, Any], name: str) -> list[Any]:
@@ -127,15 +144,21 @@ def _listed(given: Mapping[str, Any], name: str) -> list[Any]:
     return cast("list[Any]", found)[:MOST_SHOWN] if isinstance(found, list) else []
 
 
-def _quote(given: Any, files: Sequence[Attachment]) -> Quote:
+def _quote(given: Any, number: int, files: Sequence[CaseDocument]) -> Quote:
     one = cast("Mapping[str, Any]", given)
     page, file = one.get("page"), str(one.get("document_id") or one.get("documentId") or "")
-    known = next((each for each in files if each.id == file or (not file and each.name == one.get("document"))), None)
+    start, end = one.get("start"), one.get("end")
+    known = next(
+        (each for each in files if file in (each.id, each.reference.document_id) or (not file and each.name == one.get("document"))), None
+    )
     return Quote(
         str(one.get("quote") or one.get("text") or ""),
         known.name if known is not None else str(one.get("document") or ""),
         page if isinstance(page, int) and page > 0 else 0,
         known.id if known is not None else "",
+        number,
+        start if isinstance(start, int) else -1,
+        end if isinstance(end, int) else -1,
     )
 
 
@@ -144,13 +167,13 @@ def _change(given: Any, variables: Mapping[str, Any], say: Say) -> Change:
         return Change(given)
     one = cast("Mapping[str, Any]", given)
     path, then = str(one.get("path") or one.get("field") or ""), one.get("route") or one.get("then")
-    known = _cited(path, variables, say) if path else None
-    return Change(
-        str(one.get("text") or (known.label if known is not None else "")),
-        known.text if known is not None else "",
-        in_words(one["to"], say) if "to" in one else "",
-        route_words(str(then), say) if then else "",
-    )
+    is_computed = one.get("source") == "computed"
+    if one.get("text") or not path or "to" not in one:
+        return Change(str(one.get("text") or label_of(path.split(".")[-1])), is_computed)
+    known = _cited(path, variables, say)
+    how = {"at_most": "advice.if-at-most", "above": "advice.if-above"}.get(str(one.get("how")), "advice.if-equals")
+    to = in_words(one["to"], say)
+    return Change(say(how, what=known.label, to=to, now=known.text, then=route_words(str(then), say) if then else "…"), is_computed)
 
 
 def route_words(route: str, say: Say) -> str:

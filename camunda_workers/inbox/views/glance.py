@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final, cast
 
+from camunda_workers.client.documents import TYPE, documents_in
 from camunda_workers.inbox.views.times import Say
 from camunda_workers.project_people import InboxProcess
 
 MISSING: Final = object()
 MOST_ROWS: Final = 60
 LONGEST: Final = 600
+DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +90,26 @@ def in_words(value: Any, say: Say) -> str:
     if isinstance(value, int | float):
         return number(value, say)
     if isinstance(value, Mapping):
+        if TYPE in value:
+            return next((one.name for one in documents_in(value)), "–")
         return "; ".join(f"{label_of(name)}: {in_words(one, say)}" for name, one in cast("Mapping[str, Any]", value).items())[:LONGEST]
     if isinstance(value, list):
         return ", ".join(in_words(one, say) for one in cast("list[Any]", value))[:LONGEST] or "–"
     text = str(value)
     if text in ("YES", "NO", "?"):
         return {"YES": say("yes"), "NO": say("no"), "?": say("not-known")}[text]
+    if DAY.fullmatch(text) and (day := shown_day(text, say)):
+        return day
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def shown_day(text: str, say: Say) -> str:
+    """``2026-11-21`` as the language writes it; nothing when there is no such day."""
+    try:
+        at = date.fromisoformat(text)
+    except ValueError:
+        return ""
+    return say("date.shown", day=at.day, month=say("date.months").split()[at.month - 1], year=at.year)
 
 
 def number(value: float, say: Say) -> str:

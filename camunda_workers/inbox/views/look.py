@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final, Literal, Self
 from urllib.parse import urlencode
 
+from camunda_workers.inbox.addresses import number_in
 from camunda_workers.tasks.queue import SLACK
 
 Scope = Literal["mine", "team", "standing-in", "delegated", "all"]
@@ -51,7 +52,7 @@ class Look:
             element=given.get("element", "")[:200],
             due=due if (due := given.get("due", "")) in DUES else "",
             q=given.get("q", "").strip()[:200],
-            limit=min(int(limit), MOST) if limit.isdecimal() and int(limit) > 0 else PAGE,
+            limit=min(number_in(limit) or PAGE, MOST),
         )
 
     def query(self, **changes: Any) -> str:

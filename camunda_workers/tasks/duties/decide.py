@@ -6,14 +6,13 @@ apart cannot be kept apart.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeGuard, cast
+from typing import Any, cast
 
 from camunda_workers.project_people import ApprovalsDuty, ConflictDuty, DutiesSection, LimitsDuty, SeparateDuty
 from camunda_workers.tasks.duties.facts import Decision, Deed, Facts, Question, Reason, Vote
-from camunda_workers.tasks.duties.identity import People, folded
-from camunda_workers.tasks.forms.data import MISSING, get
+from camunda_workers.tasks.duties.identity import People, folded, mixes_alphabets
+from camunda_workers.tasks.forms.data import MISSING, get, is_number
 from camunda_workers.tasks.forms.options import among, same
 
 
@@ -38,6 +37,8 @@ def decide(section: DutiesSection, question: Question, facts: Facts, people: Peo
         nobody = Reason("nobody", "caller", False, "somebody has to have the task before it is completed: assign it first")
         return Decision(False, (nobody,))
     reasons += _caller(section, question, who)
+    if section.any_rules:
+        reasons += _impostors(question, facts, who)
     reasons += _candidates(section, question, facts, who)
     for rule in section.separate:
         if _about(rule.process, question):
@@ -74,6 +75,16 @@ def _caller(section: DutiesSection, question: Question, who: People) -> Iterator
         yield Reason("caller", "caller", False, f"{question.user} has the task, so {actor} cannot complete it")
     if question.behalf and not section.delegation:
         yield Reason("delegation", "delegation", False, "tasks may not be delegated here")
+
+
+def _impostors(question: Question, facts: Facts, who: People) -> Iterator[Reason]:
+    """A name in another alphabet's letters is a second name of one person, for everybody who reads it."""
+    others = [*(name for deed in facts.deeds for name in deed.people), *(vote.person for vote in facts.votes)]
+    for party in _parties(question, who):
+        if (like := who.looks_like(party, others)) is not None:
+            yield Reason("name", "caller", False, f"'{party}' looks like {like} and is written with other letters")
+        elif mixes_alphabets(party):
+            yield Reason("name", "caller", False, f"'{party}' is written with letters of several alphabets that look alike")
 
 
 def _candidates(section: DutiesSection, question: Question, facts: Facts, who: People) -> Iterator[Reason]:
@@ -120,10 +131,11 @@ def _separate(rule: SeparateDuty, question: Question, facts: Facts, who: People)
 def _conflict(rule: ConflictDuty, question: Question, facts: Facts, who: People) -> Reason:
     subjects: list[str] = []
     for path in rule.subject:
-        found = [name for name in _texts(value_at(facts.variables, path)) if folded(name)]
-        if not found:
-            return Reason(rule.name, "conflicts", False, f"it is not known whom the case is about: '{path}' is empty")
-        subjects += found
+        for value in facts.values_at(path):
+            found = [name for name in _texts(value) if folded(name)]
+            if not found:
+                return Reason(rule.name, "conflicts", False, f"it is not known whom the case is about: '{path}' is empty")
+            subjects += found
     for party in _parties(question, who):
         known = who.known_as(party)
         if any(" ".join(folded(name).split()) in known or who.one(name) in known for name in subjects):
@@ -134,8 +146,10 @@ def _conflict(rule: ConflictDuty, question: Question, facts: Facts, who: People)
 def _limit(rule: LimitsDuty, question: Question, facts: Facts) -> Reason:
     if skipped := _skipped(rule.unless, facts):
         return Reason(rule.name, "limits", True, skipped)
-    amount = value_at(facts.variables, rule.amount)
-    if not _is_number(amount):
+    amount, *were = facts.values_at(rule.amount)
+    # An amount that was larger a moment ago is not made small by whoever completes the task.
+    amount = max((amount, *filter(is_number, were)), key=abs) if is_number(amount) else amount
+    if not is_number(amount):
         open_yet = question.action == "assign"
         return Reason(
             rule.name, "limits", open_yet, "the amount is not decided yet" if open_yet else f"the amount '{rule.amount}' is not known"
@@ -176,8 +190,8 @@ def _skipped(unless: Mapping[str, Any], facts: Facts) -> str:
     """Why a rule is not about this: a variable has a value that takes it out. Absent or odd values never do."""
     for path, wanted in unless.items():
         values = cast("list[Any]", wanted) if isinstance(wanted, list) else [wanted]
-        if among(value := value_at(facts.variables, path), values):
-            return f"does not apply: '{path}' is {value}"
+        if all(among(value, values) for value in facts.values_at(path)):
+            return f"does not apply: '{path}' is {value_at(facts.variables, path)}"
     return ""
 
 
@@ -185,13 +199,9 @@ def _small(up_to: Mapping[str, float], facts: Facts) -> str:
     """Why a rule is not about this: a variable is a number that is small enough. Anything else than such a number never takes it out."""
     for path, most in up_to.items():
         value = value_at(facts.variables, path)
-        if _is_number(value) and 0 <= value <= most:
+        if is_number(value) and all(is_number(one) and 0 <= one <= most for one in facts.values_at(path)):
             return f"does not apply: '{path}' is {value:,.10g}, and it is about more than {most:,.10g}"
     return ""
-
-
-def _is_number(value: Any) -> TypeGuard[int | float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def value_at(variables: Mapping[str, Any], path: str) -> Any:

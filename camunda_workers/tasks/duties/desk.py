@@ -33,6 +33,7 @@ class Asked:
         fence: the listener's job, or the task; see `History`.
         through: where the question comes from.
         groups: the user's groups, when the one who asks knows them from the identity provider.
+        replaced: what the variables were before what is submitted; a listener's are known from the log.
     """
 
     action: Action
@@ -49,6 +50,7 @@ class Asked:
     fence: int | None = None
     through: Literal["service", "listener", "explain"] = "service"
     groups: frozenset[str] | None = None
+    replaced: Mapping[str, Any] | None = None
 
 
 class DutyDesk:
@@ -122,7 +124,8 @@ class DutyDesk:
         if self._sink is not None:
             await self._sink.record(fact)
 
-    async def _groups(self, user: str) -> frozenset[str] | None:
+    async def groups_of(self, user: str) -> frozenset[str] | None:
+        """Somebody's groups, as rules go by them where no login says them; ``None`` where nobody knows them."""
         known = await self._directory.groups_of(user)
         if known is not None:
             return known
@@ -153,7 +156,7 @@ class DutyDesk:
         for one in delegations:
             partners.setdefault(one.task_key, []).extend((one.owner, one.delegate))
         deeds = tuple(_with(deed, partners.get(deed.task_key, ()), self.people) for deed in history.deeds)
-        groups = asked.groups if asked.groups is not None else await self._groups(asked.user)
+        groups = asked.groups if asked.groups is not None else await self.groups_of(asked.user)
         question = Question(
             action=asked.action,
             user=asked.user,
@@ -168,7 +171,8 @@ class DutyDesk:
             candidate_users=asked.candidate_users,
         )
         votes = tuple(await self.store.ledger.votes(history.process_instance_keys))
-        facts = Facts(deeds, votes, asked.variables, groups)
+        replaced = history.replaced if asked.replaced is None else (asked.replaced,)
+        facts = Facts(deeds, votes, asked.variables, groups, replaced)
         return decide(self.section, question, facts, self.people), question
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from camunda_workers.tasks.forms.data import MISSING, get
+
 Action: TypeAlias = Literal["assign", "complete"]
 
 
@@ -72,12 +74,20 @@ class Facts:
         votes: approvals of tasks of the case, open ones too.
         variables: what the task sees, with what is being submitted.
         groups: the user's groups; ``None`` where nobody knows them.
+        replaced: what variables were before somebody submitted others: no rule is taken out by what comes with the completion itself.
     """
 
     deeds: tuple[Deed, ...] = ()
     votes: tuple[Vote, ...] = ()
     variables: Mapping[str, Any] = field(default_factory=dict[str, Any])
     groups: frozenset[str] | None = None
+    replaced: tuple[Mapping[str, Any], ...] = ()
+
+    def values_at(self, path: str) -> list[Any]:
+        """A variable by its dotted path: as it would be, and as it was where it is being replaced; ``MISSING`` alone where it is nowhere."""
+        parts = tuple(path.split("."))
+        were = [value for variables in self.replaced if (value := get(variables, parts)) not in (MISSING, None)]
+        return [get(self.variables, parts), *were]
 
 
 @dataclass(frozen=True, slots=True)

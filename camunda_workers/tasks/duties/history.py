@@ -9,9 +9,10 @@ for the task itself; what happened beside the task since then is the listener's 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from camunda_workers.errors import EngineUnavailable, InvalidArgument
 from camunda_workers.events import EventLog, ReadModel
@@ -22,6 +23,7 @@ PATIENCE: Final = 5.0
 """Seconds to wait for the log; the caller of a listener waits as long."""
 
 _PARTITION_BITS: Final = 51
+_MOST_REPLACED: Final = 10_000
 _UNDERWAY: Final = {"ASSIGNING": "assign", "CLAIMING": "assign", "COMPLETING": "complete"}
 
 
@@ -37,11 +39,13 @@ class CaseHistory:
         process_instance_keys: the process instances it consists of.
         deeds: completed user tasks, the oldest first.
         actor: who made the call that is under way for the task in question, where the engine knows.
+        replaced: what the variables were that are being handed in with its completion; each of several scopes' own.
     """
 
     process_instance_keys: tuple[int, ...]
     deeds: tuple[Deed, ...]
     actor: str | None = None
+    replaced: tuple[Mapping[str, Any], ...] = ()
 
 
 class History(Protocol):
@@ -83,7 +87,31 @@ class LogHistory:
         keys = await self._family(process_instance_key, business_id)
         records = await self._user_tasks(keys)
         actors = [by for one in records if one.key == task_key and one.intent in _UNDERWAY and (by := _caller(one))]
-        return CaseHistory(tuple(keys), tuple(_deeds(records, task_key)), actors[-1] if actors else None)
+        replaced = await self._replaced([one for one in records if one.key == task_key])
+        return CaseHistory(tuple(keys), tuple(_deeds(records, task_key)), actors[-1] if actors else None, replaced)
+
+    async def _replaced(self, records: Sequence[Record]) -> tuple[Mapping[str, Any], ...]:
+        """What a completion under way would overwrite. The engine writes what is handed in only once its listeners have agreed."""
+        now = next((one for one in reversed(records) if one.intent in _UNDERWAY), None)
+        names = sorted(now.value.get("variables") or {}) if now is not None and now.intent == "COMPLETING" else []
+        if now is None or not names:
+            return ()
+        where: Any = {"processInstanceKey": str(now.process_instance_key), "name": {"$in": names}}
+        found = await self._model.search_variables(where, page={"limit": _MOST_REPLACED}, truncate=False)
+        scopes: dict[str, dict[str, Any]] = {}
+        for item in found["items"]:
+            scopes.setdefault(str(item["scopeKey"]), {})[str(item["name"])] = json.loads(item["value"])
+        return tuple(scopes.values())
+
+    async def before(self, record: Record, *, business_id: str | None) -> CaseHistory:
+        """What had been done in a case when the engine wrote this record about one of its tasks: for who looks at it afterwards."""
+        key = record.process_instance_key
+        if key is None:
+            return CaseHistory((), ())
+        keys = await self._family(key, business_id)
+        records = [one for one in await self._user_tasks(keys) if (one.timestamp, one.position) < (record.timestamp, record.position)]
+        actors = [by for one in records if one.key == record.key and one.intent in _UNDERWAY and (by := _caller(one))]
+        return CaseHistory(tuple(keys), tuple(_deeds(records, record.key)), actors[-1] if actors else None)
 
     async def _reach(self, process_instance_key: int, fence: int | None) -> None:
         if self._catch_up is not None:

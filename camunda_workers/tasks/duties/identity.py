@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Mapping
-from typing import Protocol
+from functools import lru_cache
+from typing import Final, Protocol
 
 from camunda_workers.errors import ConfigurationError
 from camunda_workers.project_people import DutiesSection, DutyPerson
 
+LONGEST_KEPT: Final = 200
+"""Characters; of longer names, which no directory has, the spelling is found anew each time."""
+
 
 def folded(name: str) -> str:
     """One spelling for one name: "Grace.L ", "grace.l" and one with an invisible character in it are no three people."""
+    return _kept(name) if len(name) <= LONGEST_KEPT else _folded(name)
+
+
+def _folded(name: str) -> str:
     text = name
     while True:
         # Folding one thing can bring forth another (a letter under an invisible one): until nothing changes.
@@ -20,6 +28,31 @@ def folded(name: str) -> str:
         if plain == text:
             return plain
         text = plain
+
+
+# A list compares a hundred names with the reader's.
+_kept = lru_cache(maxsize=16_384)(_folded)
+
+
+_LIKE: Final = str.maketrans(
+    "авеһіјкмноԛрсѕтухԝԁӏ" + "αβεηικνορτυχζμ" + "օսհոց" + "ıɑɡȷ",
+    "abehijkmhoqpcstyxwdl" + "abenikvoptuxzm" + "ouhng" + "iagj",
+)
+"""Letters of other alphabets, as they look among ours."""
+
+_ALPHABETS: Final = frozenset({"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC"})
+
+
+def look(name: str) -> str:
+    """How a name looks to a person: what is written with another alphabet's letters looks the same and is not."""
+    return folded(name).translate(_LIKE)
+
+
+def mixes_alphabets(name: str) -> bool:
+    """Whether a name has letters of alphabets that are taken for each other."""
+    if name.isascii():
+        return False
+    return len({unicodedata.name(letter, "").partition(" ")[0] for letter in folded(name) if letter.isalpha()} & _ALPHABETS) > 1
 
 
 class Directory(Protocol):
@@ -42,6 +75,7 @@ class People:
         self._names = {folded(name): name for name in section.people}
         self._services = frozenset(map(folded, section.service_accounts))
         self._main: dict[str, str] = {}
+        self._looks: dict[str, str] = {}
         for name, person in section.people.items():
             for account in (name, *person.aliases):
                 known = self._main.setdefault(folded(account), folded(name))
@@ -49,6 +83,13 @@ class People:
                     raise ConfigurationError(
                         f"[duties.people]: the account '{account}' belongs to two people, {self._names[known]} and {name}"
                     )
+                self._looks[look(account)] = account
+
+    def looks_like(self, account: str, others: Iterable[str]) -> str | None:
+        """Whom an account looks like and is not: of the project file's people, or of these."""
+        seen = look(account)
+        known = [self._looks[seen]] if seen in self._looks else []
+        return next((one for one in (*known, *others) if look(one) == seen and not self.same(one, account)), None)
 
     def one(self, account: str) -> str:
         """The one name of the person behind an account; empty for nobody."""

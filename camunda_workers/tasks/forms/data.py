@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias, TypeGuard, cast
 
 Path: TypeAlias = tuple[str | int, ...]
 
 DEEPEST: Final = 60
+HUGE: Final = 1e300
+"""No number that people enter is as large."""
 
 
 class Missing:
@@ -100,6 +103,30 @@ def too_deep(value: Any, depth: int = 0) -> bool:
     elif isinstance(value, list):
         inner = cast("list[Any]", value)
     return any(too_deep(one, depth + 1) for one in inner)
+
+
+def is_plain_json(value: Any) -> bool:
+    """Whether data is JSON that every reader takes: no numbers that are none, none beyond what any reader counts to, no halves of characters."""
+    try:
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except (ValueError, TypeError, RecursionError):
+        return False
+    return not _has_huge_number(value)
+
+
+def is_number(value: Any) -> TypeGuard[int | float]:
+    """Whether a value is a number that can be reckoned with."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) < HUGE  # neither infinite, nor an integer of a thousand digits; and nothing compares with what is no number
+
+
+def _has_huge_number(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_has_huge_number, cast("Mapping[str, Any]", value).values()))
+    if isinstance(value, list):
+        return any(map(_has_huge_number, cast("list[Any]", value)))
+    return isinstance(value, int) and abs(value) >= 2**63
 
 
 def shown(path: Path) -> str:

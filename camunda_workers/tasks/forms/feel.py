@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final, Protocol, TypeVar, runtime_checkable
 
 from camunda_workers.engine.embedded.feel import Feel
@@ -17,10 +17,13 @@ from camunda_workers.settings import Settings
 
 T = TypeVar("T")
 
-_THREADS: Final = 2
-
 LONGEST = 5.0
 """Seconds all expressions of one submission may take together."""
+
+MOST_STUCK: Final = 6
+"""Evaluations that do not end and are left behind. With more of them, forms that need FEEL are refused rather than the machine be lost."""
+
+_THREADS: Final = MOST_STUCK + 2
 
 
 @runtime_checkable
@@ -79,6 +82,7 @@ class EngineFeel:
         self._feel = Feel(settings)
         # Not the engine's own few threads for Java: a slow form must not hold up the engine. They stay, because Java keeps every thread it has seen.
         self._threads = ThreadPoolExecutor(_THREADS, "camunda-workers-feel")
+        self._stuck = 0
 
     def evaluate(self, expression: str, context: Mapping[str, Any]) -> Any:
         """See `FeelEvaluator.evaluate`."""
@@ -90,11 +94,25 @@ class EngineFeel:
 
     async def run(self, work: Callable[[], T]) -> T:
         """See `FeelEvaluator.run`."""
+        if self._stuck >= MOST_STUCK:
+            raise DeadlineExceeded(f"{self._stuck} forms' expressions have not ended yet: one of the forms never does")
+        working = self._threads.submit(work)
         try:
             async with asyncio.timeout(LONGEST):
-                return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+                return await asyncio.wrap_future(working)
         except TimeoutError as error:
+            if not working.cancel() and not working.done():
+                self._left_behind(working)
             raise DeadlineExceeded(f"the form's expressions took more than {LONGEST:g} seconds") from error
+
+    def _left_behind(self, working: Future[Any]) -> None:
+        """Nothing ends an evaluation in Java: what does not end by itself keeps its thread, and others' forms go on in the ones that are left."""
+        self._stuck += 1
+
+        def ended(_: Future[Any]) -> None:
+            self._stuck -= 1
+
+        working.add_done_callback(ended)
 
 
 def feel_here(settings: Settings | None = None) -> FeelEvaluator:

@@ -18,6 +18,8 @@ from camunda_workers.tasks.forms.feel import FeelEvaluator
 from camunda_workers.tasks.forms.instances import Instance, first_rows, settle
 from camunda_workers.tasks.forms.messages import Message, say
 from camunda_workers.tasks.forms.options import among, same
+from camunda_workers.tasks.forms.patterns import in_time
+from camunda_workers.tasks.forms.rows import moved
 from camunda_workers.tasks.forms.schema import EMPTY, Field, FormModel, Kind, is_expression
 from camunda_workers.tasks.forms.values import is_empty, rule_problems, type_problem
 
@@ -71,10 +73,11 @@ def check_submission(form: FormModel, submitted: Mapping[str, Any], around: Surr
     _keep_locked(form, data, submitted, around)
     picture = settle(form, data, around.feel)
     result: dict[str, Any] = {}
-    for one in picture.instances:
-        messages = [*_check(one, submitted, picture.data, around, result)]
-        if messages:
-            problems.setdefault(shown(one.path), []).extend(messages)
+    with in_time():
+        for one in picture.instances:
+            messages = [*_check(one, submitted, picture.data, around, result)]
+            if messages:
+                problems.setdefault(shown(one.path), []).extend(messages)
     if problems:
         raise FormRejected(problems)
     return result
@@ -242,6 +245,8 @@ def _check_list(one: Instance, given: Any, data: Mapping[str, Any], around: Surr
     times = len(cast("list[Any]", before)) if isinstance(before, list) else one.field.raw.get("defaultRepetitions", 1)
     if not one.field.raw.get("allowAddRemove", True) and len(rows) != times:
         yield say("rows", times=times)
+    if given is not MISSING and moved(one.field, as_list(given) or [], before, initial):
+        yield say("readonly")
 
 
 def _document_problems(value: Any, current: Any, around: Surroundings) -> Iterator[Message]:

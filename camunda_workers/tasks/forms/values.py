@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Context, Decimal, InvalidOperation
 from typing import Any, Final, cast
 
+from camunda_workers.tasks.forms.data import is_number
 from camunda_workers.tasks.forms.feel import FeelEvaluator
 from camunda_workers.tasks.forms.messages import Message, custom, say
 from camunda_workers.tasks.forms.options import among, options_of
@@ -64,9 +64,7 @@ def _number_problem(field: Field, value: object) -> Message | None:
         if not isinstance(value, str) or (value != "" and _decimal(value) is None):
             return say("number-text")
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return say("number")
-    return None
+    return None if is_number(value) else say("number")
 
 
 def _moment_problem(field: Field, value: object) -> Message | None:

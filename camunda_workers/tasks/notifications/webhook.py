@@ -6,6 +6,8 @@ import hmac
 import json
 from dataclasses import dataclass, field
 from datetime import datetime
+from ipaddress import IPv6Address, ip_address
+from socket import inet_aton
 from typing import Any, Final
 
 import httpx
@@ -39,8 +41,20 @@ class Webhook:
         local = address.host in ("127.0.0.1", "::1", "localhost")
         if address.scheme != "https" and not (address.scheme == "http" and local):
             raise ConfigurationError(f"webhook: {self.url} is not https, so everybody on the way could read it")
+        if _is_inside(address.host):
+            raise ConfigurationError(f"webhook: {address.host} is where a cloud keeps its machines' secrets, and nobody's webhook")
         if len(self.secret) < 16:
             raise ConfigurationError("webhook: the secret has 16 bytes at least")
+
+
+def _is_inside(host: str) -> bool:
+    try:
+        address = ip_address(host if ":" in host else inet_aton(host))
+    except (ValueError, OSError):
+        return host.rstrip(".").lower() in ("metadata", "metadata.google.internal", "instance-data")
+    if isinstance(address, IPv6Address):
+        address = address.ipv4_mapped or address
+    return str(address) == "fd00:ec2::254" or address.is_link_local or address.is_multicast or address.is_unspecified
 
 
 def signature(secret: bytes, body: bytes, at: int) -> str:

@@ -11,7 +11,7 @@ from sqlalchemy import JSON, BigInteger, Column, Index, Integer, MetaData, Table
 
 metadata: Final = MetaData()
 
-VERSION: Final = "0002"
+VERSION: Final = "0003"
 """The newest of the migrations in `camunda_workers.tasks.store.migrations`."""
 
 _Id = BigInteger().with_variant(Integer, "sqlite")
@@ -68,6 +68,10 @@ attachments = Table(
     _text("sha256"),
     _text("author"),
     _time("attached_at"),
+    # Where an engine's document store has the content; none of the three while our own folder has it.
+    _text("store_id", nullable=True),
+    _text("document_id", nullable=True),
+    _text("content_hash", nullable=True),
 )
 Index("task_attachments_by_task", attachments.c.task_key)
 Index("task_attachments_by_instance", attachments.c.process_instance_key)

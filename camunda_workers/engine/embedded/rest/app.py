@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -32,7 +32,7 @@ from camunda_workers.engine.embedded.rest.batch_work import BatchWork
 from camunda_workers.engine.embedded.rest.describe import describe
 from camunda_workers.engine.embedded.rest.document_store import DocumentStore
 from camunda_workers.engine.embedded.rest.operation import Operation
-from camunda_workers.engine.embedded.rest.problem import on_anything_else, on_engine_error, on_http_error
+from camunda_workers.engine.embedded.rest.problem import on_anything_else, on_engine_error, on_hang_up, on_http_error
 from camunda_workers.errors import EngineError
 
 if TYPE_CHECKING:
@@ -76,7 +76,12 @@ def create_app(engine: EmbeddedEngine) -> Starlette:
         Route("/actuator/health", health),
         Route("/v3/api-docs", description),
     ]
-    handlers = {EngineError: on_engine_error, HTTPException: on_http_error, Exception: on_anything_else}
+    handlers = {
+        EngineError: on_engine_error,
+        HTTPException: on_http_error,
+        ClientDisconnect: on_hang_up,
+        Exception: on_anything_else,
+    }
     app = Starlette(routes=routes, exception_handlers=handlers)
     app.router.redirect_slashes = False
     app.state.engine = engine

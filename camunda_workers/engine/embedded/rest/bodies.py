@@ -18,6 +18,7 @@ from starlette.requests import Request
 
 from camunda_workers.engine.embedded.commands import DEFAULT_TENANT
 from camunda_workers.engine.embedded.documents import pack_document
+from camunda_workers.engine.embedded.rest.arriving import patient
 from camunda_workers.engine.embedded.rest.problem import BadRequest, TooLarge, UnsupportedMediaType
 from camunda_workers.errors import InvalidArgument
 
@@ -134,6 +135,7 @@ async def read_body(request: Request, model: type[BodyT]) -> BodyT:
         BadRequest: not JSON, not an object, or not what the model says; the text names the field.
         InvalidArgument: something that is needed is not there, or a value is out of bounds.
         TooLarge: more than the engine takes.
+        TooSlow: it stopped in its middle.
         UnsupportedMediaType: something else than JSON.
     """
     kind = request.headers.get("content-type", "application/json").split(";")[0].strip().lower()
@@ -148,7 +150,7 @@ async def read_bytes(request: Request, most: int) -> bytes:
     if announced.isdigit() and int(announced) > most:
         raise TooLarge(f"the body is larger than {most} bytes")
     raw = bytearray()
-    async for chunk in request.stream():
+    async for chunk in Request(request.scope, patient(request.receive)).stream():
         raw += chunk
         if len(raw) > most:
             raise TooLarge(f"the body is larger than {most} bytes")

@@ -16,7 +16,7 @@ from camunda_workers.engine.embedded.rest.context import bridge_of
 from camunda_workers.engine.embedded.rest.multipart import read_form
 from camunda_workers.engine.embedded.rest.operation import Operation
 from camunda_workers.engine.embedded.rest.problem import BadRequest
-from camunda_workers.errors import InvalidArgument
+from camunda_workers.errors import InvalidArgument, NotFound
 
 
 async def create_deployment(request: Request) -> Response:
@@ -106,7 +106,11 @@ def _resource(meta: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def _fetched(request: Request) -> Mapping[str, Any]:
-    key = bodies.path_key(request, "resourceKey")
+    try:
+        key = bodies.path_key(request, "resourceKey")
+    except InvalidArgument as error:
+        # Camunda's description has no 400 here: what no key can name is not there.
+        raise NotFound(str(error)) from error
     return (await bridge_of(request).execute(commands.fetch_resource(key))).value
 
 

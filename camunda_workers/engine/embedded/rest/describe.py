@@ -31,6 +31,7 @@ _WORDS = {
     400: "The request cannot be read, or something in it is not allowed.",
     401: "Who asks is not known.",
     404: "There is no such thing.",
+    408: "The body stopped in its middle.",
     409: "Not in this state, or already there.",
     413: "Too large.",
     415: "Another content type is expected.",
@@ -68,7 +69,7 @@ def describe(operations: Sequence[Operation]) -> dict[str, Any]:
 def _operation(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     has_body = operation.body is not None or operation.form is not None
     # Every operation can meet an engine that is stopped or fails, or one that asks who comes.
-    refusals = {400, 401, *operation.refusals, *((413, 415) if has_body else ()), 500, 503}
+    refusals = {400, 401, *operation.refusals, *((408, 413, 415) if has_body else ()), 500, 503}
     shown: dict[str, Any] = {
         "operationId": operation.operation_id,
         "summary": (operation.handle.__doc__ or "").strip().splitlines()[0],

@@ -48,8 +48,16 @@ class Metadata(Body):
 
 def _store(request: Request) -> DocumentStore:
     store: DocumentStore = request.app.state.documents
-    store.check_store(request.query_params.get("storeId"))
+    store.check_store(request.query_params.get("storeId") or None)
     return store
+
+
+def _store_of_one(request: Request) -> DocumentStore:
+    try:
+        return _store(request)
+    except InvalidArgument as error:
+        # Camunda's description has no 400 where one document is read or deleted: what is in no store is not there.
+        raise NotFound(str(error)) from error
 
 
 def _reference(store: DocumentStore, stored: StoredDocument) -> dict[str, Any]:
@@ -112,7 +120,7 @@ async def create_documents(request: Request) -> Response:
 
 async def get_document(request: Request) -> Response:
     """A document's content; the caller shows by its hash, or by a link, that it was given the document."""
-    store, document_id = _store(request), str(request.path_params["documentId"])
+    store, document_id = _store_of_one(request), str(request.path_params["documentId"])
     stored = await asyncio.to_thread(store.find, document_id)
     link = request.query_params.get("link")
     if link is not None:
@@ -142,7 +150,7 @@ def _check_hash(request: Request, stored: StoredDocument) -> None:
 
 async def delete_document(request: Request) -> Response:
     """Delete a document."""
-    await asyncio.to_thread(_store(request).delete, str(request.path_params["documentId"]))
+    await asyncio.to_thread(_store_of_one(request).delete, str(request.path_params["documentId"]))
     return Response(status_code=204)
 
 

@@ -11,6 +11,7 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from starlette.types import Message, Receive
 
+from camunda_workers.engine.embedded.rest.arriving import patient
 from camunda_workers.engine.embedded.rest.problem import BadRequest, TooLarge, UnsupportedMediaType
 
 _PARTS = 1000
@@ -40,6 +41,7 @@ async def read_form(request: Request, most: int) -> AsyncGenerator[FormData]:
     Raises:
         BadRequest: it is not a well-formed form.
         TooLarge: it is larger.
+        TooSlow: it stopped in its middle.
         UnsupportedMediaType: something else was sent.
     """
     kind = request.headers.get("content-type", "")
@@ -48,11 +50,12 @@ async def read_form(request: Request, most: int) -> AsyncGenerator[FormData]:
     announced = request.headers.get("content-length", "0")
     if announced.isdigit() and int(announced) > most:
         raise TooLarge(f"the form is larger than {most} bytes")
-    request = Request(request.scope, _limited(request.receive, most))
+    request = Request(request.scope, _limited(patient(request.receive), most))
     try:
         form = await request.form(max_files=_PARTS, max_fields=_PARTS, max_part_size=most)
     except (MultiPartException, HTTPException, ValueError, KeyError, AssertionError) as error:
-        raise BadRequest(f"the form cannot be read: {error}") from error
+        reason = error.detail if isinstance(error, HTTPException) else error
+        raise BadRequest(f"the form cannot be read: {reason}") from error
     try:
         yield form
     finally:

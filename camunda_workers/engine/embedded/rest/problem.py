@@ -21,6 +21,10 @@ class TooLarge(errors.InvalidArgument):
     """A body that is larger than what is taken."""
 
 
+class TooSlow(errors.InvalidArgument):
+    """A body that stopped in its middle."""
+
+
 class UnsupportedMediaType(errors.InvalidArgument):
     """A body of a kind that the operation does not take."""
 
@@ -37,6 +41,7 @@ _STATUS: dict[type[errors.EngineError], tuple[int, str]] = {
     errors.Unauthenticated: (401, "UNAUTHORIZED"),
     errors.NotSupported: (501, "NOT_IMPLEMENTED"),
     BadRequest: (400, "Bad Request"),
+    TooSlow: (408, "Request Timeout"),
     TooLarge: (413, "Payload Too Large"),
     UnsupportedMediaType: (415, "Unsupported Media Type"),
 }
@@ -66,6 +71,11 @@ async def on_http_error(request: Request, error: Exception) -> Response:
     answer = problem(error.status_code, error.detail, f"{request.method} {request.url.path}: {error.detail}", request.url.path)
     answer.headers.update(error.headers or {})
     return answer
+
+
+async def on_hang_up(request: Request, error: Exception) -> Response:
+    """Starlette's handler for callers who go away before all of their body was there: nobody hears the answer, and nothing is wrong here."""
+    return Response(status_code=499)
 
 
 async def on_anything_else(request: Request, error: Exception) -> Response:

@@ -115,6 +115,9 @@ document.addEventListener("change", (event) => {
   }
 });
 
+// On a phone the menu is wider than the screen: where somebody is must be seen.
+const here = document.querySelector(".top nav [aria-current]");
+if (here) here.parentElement.scrollLeft = here.offsetLeft - 12;
 zones();
 localTimes(document);
 startUploads(csrf);

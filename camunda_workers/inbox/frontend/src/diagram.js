@@ -14,17 +14,34 @@ export async function start(place) {
   const stand = new Stand(canvas, registry, viewer.get("overlays"));
   stand.show(facts);
   const focus = registry.get(facts.here);
-  canvas.zoom("fit-viewport", "auto");
+  shape(place, canvas);
+  fit(canvas);
   // A large diagram on a small screen: what is looked at goes into the middle, at a size that can be read.
   if (focus && canvas.zoom() < 0.55) canvas.zoom(0.7, { x: focus.x + focus.width / 2, y: focus.y + focus.height / 2 }), canvas.scrollToElement(focus, 120);
   place.dataset.ready = "yes";
-  for (const button of place.parentElement.querySelectorAll("[data-zoom]")) {
+  for (const button of place.parentElement.parentElement.querySelectorAll("[data-zoom]")) {
     button.addEventListener("click", () => {
-      if (button.dataset.zoom === "fit") canvas.zoom("fit-viewport", "auto");
+      if (button.dataset.zoom === "fit") fit(canvas);
       else canvas.zoom(canvas.zoom() * (button.dataset.zoom === "in" ? 1.25 : 0.8));
     });
   }
   if (place.dataset.refresh) follow(place, stand);
+}
+
+// A frame as high as the diagram needs, no higher than is left of the window: no empty halves above and below.
+function shape(place, canvas) {
+  const { inner } = canvas.viewbox();
+  const frame = place.parentElement;
+  if (!inner.width || frame.clientWidth < 560) return;
+  const wanted = (inner.height / inner.width) * frame.clientWidth + 56;
+  frame.style.height = `${Math.round(Math.max(240, Math.min(wanted, frame.clientHeight)))}px`;
+  canvas.resized();
+}
+
+// The whole diagram, with room at its edges for numbers.
+function fit(canvas) {
+  canvas.zoom("fit-viewport", "auto");
+  canvas.zoom(canvas.zoom() * 0.96);
 }
 
 // Tokens move while somebody looks.
@@ -70,7 +87,7 @@ class Stand {
       if (!element) continue;
       if (facts.heat) {
         if (state.heat && !element.children?.length) this.canvas.addMarker(id, `is-hot-${state.heat}`);
-        if (state.label) this.badge(id, state.label, "count", { top: -10, right: element.width > 60 ? 38 : 12 });
+        if (state.label) this.badge(id, state.label, "count", { top: element.width > 60 ? -11 : -14, right: element.width > 60 ? 34 : 8 });
         if (state.active) this.badge(id, state.active, "token", { top: -12, left: -10 });
       } else if (state.active) {
         this.canvas.addMarker(id, "is-active");

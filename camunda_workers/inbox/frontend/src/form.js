@@ -1,9 +1,13 @@
 // The task's form, drawn by form-js. What it sends is checked again by the server, whose messages come back beside the fields.
 import { Form } from "@bpmn-io/form-js-viewer";
+import { speak } from "./form-words.js";
+import { loadCalendar } from "./later.js";
 import { send } from "./sending.js";
 
 export async function start(place, { csrf, say }) {
   const task = JSON.parse(document.getElementById(place.dataset.source).textContent);
+  speak(task.words.says);
+  if (asksForDays(task.schema)) await loadCalendar();
   // Without a delay: form-js would draw over what is being typed when something else changes meanwhile.
   const form = new Form({
     container: place,
@@ -198,6 +202,10 @@ class Work {
       place.append(" ", again);
     }
   }
+}
+
+function asksForDays(component) {
+  return component.type === "datetime" || (component.components ?? []).some(asksForDays);
 }
 
 // A picker's value is a key of the form's own registry of files.

@@ -29,7 +29,8 @@ function offer(field) {
   if (!found || !source) return hide(field);
   const wanted = found[1].toLowerCase();
   const people = [...source.options].filter((one) => `${one.value} ${one.textContent}`.toLowerCase().includes(wanted)).slice(0, 6);
-  if (!people.length) return hide(field);
+  // Nothing to offer, or the name stands there already: a list would only lie over the button below.
+  if (!people.length || (people.length === 1 && people[0].value.toLowerCase() === wanted)) return hide(field);
   let list = listOf(field);
   if (!list) {
     list = Object.assign(document.createElement("ul"), { className: "mentions", id: `${field.id}-mentions` });
