@@ -166,13 +166,15 @@ class Page(list[T], Generic[T]):
     """What one page of a search found: a list that also knows the whole.
 
     Attributes:
-        total: how many there are over all pages.
+        total: how many there are over all pages, as far as the engine counts (Camunda: to 10,000).
+        has_more_total: whether there are even more.
         end_cursor: goes into the next page's ``{"after": ...}``; ``None`` where the engine gives none.
     """
 
-    def __init__(self, items: list[T], *, total: int, end_cursor: str | None) -> None:
+    def __init__(self, items: list[T], *, total: int, end_cursor: str | None, has_more_total: bool = False) -> None:
         super().__init__(items)
         self.total = total
+        self.has_more_total = has_more_total
         self.end_cursor = end_cursor
 
 
@@ -209,4 +211,5 @@ def page_of(model: type[M], body: Any) -> Page[M]:
     items = [model.model_validate(item) for item in cast("list[object]", answer.get("items") or [])]
     page = cast("dict[str, Any]", answer.get("page") or {})
     total = page.get("totalItems")
-    return Page(items, total=total if isinstance(total, int) else len(items), end_cursor=page.get("endCursor"))
+    more = page.get("hasMoreTotalItems") is True
+    return Page(items, total=total if isinstance(total, int) else len(items), end_cursor=page.get("endCursor"), has_more_total=more)

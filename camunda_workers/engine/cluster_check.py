@@ -217,7 +217,8 @@ class ConnectionCheck:
             )
         except CamundaWorkersError as error:
             return Finding(name, State.WARNS, str(error), advice(error, "REST"))
-        return Finding(name, State.WORKS, f"{found.total} open tasks that we may see")
+        more = "more than " if found.has_more_total else ""
+        return Finding(name, State.WORKS, f"{more}{found.total} open tasks that we may see")
 
     def _judged_version(self) -> Finding:
         name = "version"

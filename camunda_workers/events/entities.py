@@ -8,7 +8,15 @@ from sqlalchemy import ColumnElement, and_, func, literal, null, select
 
 from camunda_workers.errors import InvalidArgument
 from camunda_workers.events.dialects import common
-from camunda_workers.events.filters import Field, Kind, Special, all_of, any_of, flag, matches
+from camunda_workers.events.enumerations import (
+    ELEMENT_INSTANCE_STATES,
+    ELEMENT_TYPES,
+    INCIDENT_ERRORS,
+    INCIDENT_STATES,
+    PROCESS_INSTANCE_STATES,
+    USER_TASK_STATES,
+)
+from camunda_workers.events.filters import Field, Kind, Special, all_of, any_of, flag, matches, one_of
 from camunda_workers.events.projections.definitions import element_names, processes
 from camunda_workers.events.projections.instances import elements, process_instances
 from camunda_workers.events.projections.user_tasks import user_tasks
@@ -59,6 +67,11 @@ def _exists_element(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
     return select(literal(1)).where(elements.c.process_instance_key == process_instances.c.key, *conditions).exists()
 
 
+def _element_state(asked: Any, path: str) -> ColumnElement[bool]:
+    one_of(ELEMENT_INSTANCE_STATES, asked, path)
+    return _exists_element(matches(elements.c.state, TEXT, asked, path))
+
+
 def _exists_incident(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
     return (
         select(literal(1))
@@ -99,7 +112,7 @@ PROCESS_INSTANCE: Final = Entity(
         "startDate": Field(_i.started_at, DATE, always=True),
         "endDate": Field(_i.ended_at, DATE),
         "suspendedDate": Field(NOTHING, DATE),
-        "state": Field(_i.state, TEXT, common=True),
+        "state": Field(_i.state, TEXT, common=True, values=PROCESS_INSTANCE_STATES),
         "hasIncident": Field(has_incident(_i.key), FLAG),
         "tenantId": Field(_i.tenant_id, TEXT),
         "businessId": Field(_i.business_id, TEXT),
@@ -111,7 +124,7 @@ PROCESS_INSTANCE: Final = Entity(
         "variables": variables_match(variables.c.process_instance_key, _i.key),
         "errorMessage": lambda asked, path: _exists_incident(matches(incidents.c.error_message, TEXT, asked, path)),
         "elementId": lambda asked, path: _exists_element(matches(elements.c.element_id, TEXT, asked, path)),
-        "elementInstanceState": lambda asked, path: _exists_element(matches(elements.c.state, TEXT, asked, path)),
+        "elementInstanceState": _element_state,
         "hasElementInstanceIncident": _element_incident,
         "hasRetriesLeft": _retries_left,
     },
@@ -127,7 +140,7 @@ USER_TASK: Final = Entity(
     fields={
         "userTaskKey": Field(_t.key, KEY),
         "name": Field(_n.name, TEXT),
-        "state": Field(_t.state, TEXT, common=True),
+        "state": Field(_t.state, TEXT, common=True, values=USER_TASK_STATES),
         "assignee": Field(_t.assignee, TEXT),
         "elementId": Field(_t.element_id, TEXT),
         "elementInstanceKey": Field(_t.element_instance_key, KEY),
@@ -171,13 +184,13 @@ INCIDENT: Final = Entity(
         "processDefinitionKey": Field(_x.process_definition_key, KEY),
         "processInstanceKey": Field(_x.process_instance_key, KEY),
         "rootProcessInstanceKey": Field(_x.root_process_instance_key, KEY),
-        "errorType": Field(_x.error_type, TEXT),
+        "errorType": Field(_x.error_type, TEXT, values=INCIDENT_ERRORS),
         "errorMessage": Field(_x.error_message, TEXT, default=""),
         "elementId": Field(_x.element_id, TEXT),
         "elementInstanceKey": Field(_x.element_instance_key, KEY),
         "jobKey": Field(_x.job_key, KEY),
         "creationTime": Field(_x.created_at, DATE, always=True),
-        "state": Field(_x.state, TEXT, common=True),
+        "state": Field(_x.state, TEXT, common=True, values=INCIDENT_STATES),
         "tenantId": Field(_x.tenant_id, TEXT),
     },
 )
@@ -219,8 +232,8 @@ ELEMENT_INSTANCE: Final = Entity(
         "rootProcessInstanceKey": Field(_i.root_process_instance_key, KEY),
         "elementId": Field(_e.element_id, TEXT),
         "elementName": Field(func.coalesce(_n.name, _e.element_id), TEXT),
-        "type": Field(_e.type, TEXT),
-        "state": Field(_e.state, TEXT, common=True),
+        "type": Field(_e.type, TEXT, values=ELEMENT_TYPES),
+        "state": Field(_e.state, TEXT, common=True, values=ELEMENT_INSTANCE_STATES),
         "hasIncident": Field(has_incident(_e.key), FLAG),
         "incidentKey": Field(_incident_key, KEY),
         "startDate": Field(_e.started_at, DATE, always=True),

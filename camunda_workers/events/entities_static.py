@@ -8,6 +8,7 @@ from sqlalchemy import Column, ColumnElement, Table, and_, cast, func, literal, 
 from sqlalchemy import Text as SqlText
 
 from camunda_workers.events.entities import DATE, FLAG, INTEGER, KEY, NOTHING, TEXT
+from camunda_workers.events.enumerations import DECISION_INSTANCE_STATES, JOB_KINDS, JOB_STATES, LISTENER_EVENTS
 from camunda_workers.events.filters import Field, Kind, Special, flag
 from camunda_workers.events.projections.definitions import decision_instances, decisions, processes, requirements
 from camunda_workers.events.projections.instances import process_instances
@@ -37,9 +38,9 @@ JOB: Final = Entity(
     fields={
         "jobKey": Field(_j.key, KEY),
         "type": Field(_j.type, TEXT),
-        "kind": Field(_j.kind, TEXT),
-        "listenerEventType": Field(_j.listener_event_type, TEXT),
-        "state": Field(_j.state, TEXT, common=True),
+        "kind": Field(_j.kind, TEXT, values=JOB_KINDS),
+        "listenerEventType": Field(_j.listener_event_type, TEXT, values=LISTENER_EVENTS),
+        "state": Field(_j.state, TEXT, common=True, values=JOB_STATES),
         "worker": Field(_j.worker, TEXT, default=""),
         "retries": Field(_j.retries, INTEGER),
         "priority": Field(NOTHING, INTEGER, default=0),
@@ -111,7 +112,7 @@ DECISION_INSTANCE: Final = Entity(
     fields={
         "decisionEvaluationInstanceKey": Field(cast(_z.evaluation_key, SqlText) + "-" + cast(_z.number, SqlText), TEXT),
         "decisionEvaluationKey": Field(_z.evaluation_key, KEY),
-        "state": Field(_z.state, TEXT),
+        "state": Field(_z.state, TEXT, values=DECISION_INSTANCE_STATES),
         "evaluationDate": Field(_z.evaluated_at, DATE),
         "evaluationFailure": Field(_z.failure, TEXT),
         "decisionDefinitionId": Field(_z.decision_id, TEXT),

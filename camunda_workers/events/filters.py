@@ -39,6 +39,8 @@ class Field:
     """Whether there always is a value: sorting by it can then use an index."""
     common: bool = False
     """Whether many have the same value, as a state: what else is asked for finds fewer."""
+    values: tuple[str, ...] = ()
+    """Every value that there can be, where that is known: asking for another is a mistake and no search that finds nothing."""
 
     def shown(self, value: Any) -> Any:
         """The value as REST shows it."""
@@ -91,6 +93,8 @@ def where(
             conditions.append(specials[name](asked, f"{path}.{name}"))
         elif name in fields and fields[name].kind in _OPERATORS:
             what = fields[name]
+            if what.values:
+                one_of(what.values, asked, f"{path}.{name}")
             if what.common and isinstance(asked, str):
                 conditions.append(common(_operation(what.column, what.kind, "$eq", asked, f"{path}.{name}")))
             else:
@@ -99,6 +103,23 @@ def where(
             known = sorted({*specials, *(field for field, what in fields.items() if what.kind in _OPERATORS)})
             raise InvalidArgument(f"{path}.{name}: there is no such filter field; known are {', '.join(known)}")
     return conditions
+
+
+def one_of(values: Sequence[str], asked: Any, path: str) -> None:
+    """Refuse values that an enumeration does not have, in the words of Camunda's gateway; what is no text is refused elsewhere.
+
+    Raises:
+        InvalidArgument: one is not among them.
+    """
+    operators = cast("Mapping[str, Any]", asked) if isinstance(asked, Mapping) else {"$eq": asked}
+    for name in operators.keys() & {"$eq", "$neq", "$in", "$notIn"}:
+        operand = operators[name]
+        for text in cast("Sequence[Any]", operand) if isinstance(operand, list) else (operand,):
+            if isinstance(text, str) and text not in values:
+                known = ", ".join(values)
+                raise InvalidArgument(
+                    f"{path}: Unexpected value '{text}' for an enumerated field. Use any of the following values: [{known}]"
+                )
 
 
 def matches(column: ColumnElement[Any], kind: Kind, asked: Any, path: str) -> ColumnElement[bool]:
@@ -182,6 +203,8 @@ def flag(operand: Any, path: str) -> bool:
 
 def _text(operand: Any, path: str) -> str:
     if isinstance(operand, str):
+        if "\x00" in operand:
+            raise InvalidArgument(f"{path}: text cannot hold the character U+0000")
         return operand
     raise InvalidArgument(f"{path}: expected text, got {_shown(operand)}")
 

@@ -73,9 +73,9 @@ class Changes:
                 async with aclosing(subscribe(self._log, where=_TYPES)) as found:
                     async for one in found:
                         self.ring(str(one.record.value.get("tenantId") or DEFAULT_TENANT))
-            except CamundaWorkersError as error:
-                # Pages can still be loaded; only their updates wait.
-                _log.warning("inbox.live.interrupted", error=str(error))
+            except Exception as error:
+                # Pages can still be loaded; only their updates wait, and they go on whatever went wrong once.
+                _log.warning("inbox.live.interrupted", error=str(error), exc_info=not isinstance(error, CamundaWorkersError))
                 await asyncio.sleep(1)
 
     def may_listen(self, user: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any, cast
 
@@ -75,7 +76,10 @@ async def test_a_forms_own_file_picker_puts_documents_into_the_case(tmp_path: Pa
         "type": "default",
         "id": "papers",
         "schemaVersion": 19,
-        "components": [{"type": "filepicker", "id": "f1", "key": "papers", "label": "Papers", "validate": {"required": True}}],
+        "components": [
+            {"type": "filepicker", "id": "f1", "key": "papers", "label": "Papers", "validate": {"required": True}},
+            {"type": "datetime", "id": "d1", "key": "day", "dateLabel": "Day", "subtype": "date"},
+        ],
     }
     process = (Path(__file__).parent / "papers.bpmn").read_bytes()
     extra = (Resource("papers.form", json.dumps(form).encode()), Resource("papers.bpmn", process))
@@ -86,6 +90,9 @@ async def test_a_forms_own_file_picker_puts_documents_into_the_case(tmp_path: Pa
         page = await signed_in(site, browser, "amelia", f"/tasks/{found[0].key}")
         await form_of(page)
         await page.locator(".fjs-form-field-filepicker input[type=file]").set_input_files([PDF])
+        # The calendar is loaded for forms that ask for days, and for no other.
+        await page.get_by_label("Day").click()
+        await page.locator(".flatpickr-calendar.open .flatpickr-day.today").click()
         await page.get_by_role("button", name="Complete").click()
         await expect(page.get_by_text("Task completed.")).to_be_visible()
         items = await site.ground.client.search_variables({"name": "papers"}, truncate=False)
@@ -93,6 +100,8 @@ async def test_a_forms_own_file_picker_puts_documents_into_the_case(tmp_path: Pa
         assert kept[0]["metadata"]["fileName"] == PDF["name"]
         shown = await site.parts.tasks.store.attachments.of(found[0].key)
         assert [one.document_id for one in shown] == [kept[0]["documentId"]]
+        days = await site.ground.client.search_variables({"name": "day"}, truncate=False)
+        assert date.fromisoformat(json.loads(days[0].value)).year >= 2026
         reference = DocumentReference.model_validate(kept[0])
         assert await site.ground.client.get_document(reference) == PDF["buffer"], (
             "a worker, or Tasklist, finds it where Camunda keeps documents"

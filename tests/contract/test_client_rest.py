@@ -184,7 +184,8 @@ async def test_an_unreadable_answer_is_the_engines_failure(rest: ScriptedRest, c
 
 
 async def test_searches(rest: ScriptedRest, client: Client) -> None:
-    rest.script("POST /v2/user-tasks/search", Reply(200, {"items": [{"userTaskKey": "1"}], "page": {"totalItems": 12, "endCursor": "c"}}))
+    page = {"totalItems": 12, "hasMoreTotalItems": True, "endCursor": "c"}
+    rest.script("POST /v2/user-tasks/search", Reply(200, {"items": [{"userTaskKey": "1"}], "page": page}))
     rest.script(
         "POST /v2/process-instances/search",
         Reply(200, {"items": [{"processInstanceKey": "2", "state": "ACTIVE", "tags": ["businessId:x"]}]}),
@@ -196,7 +197,7 @@ async def test_searches(rest: ScriptedRest, client: Client) -> None:
         ["-due_date", "priority"],
         {"from": 0, "limit": 1},
     )
-    assert ([task.key for task in found], found.total, found.end_cursor) == ([1], 12, "c")
+    assert ([task.key for task in found], found.total, found.end_cursor, found.has_more_total) == ([1], 12, "c", True)
     assert rest.asked[0].body == {
         "filter": {"state": "CREATED", "processInstanceKey": "9", "dueDate": {"$lt": "2026-01-01T00:00:00+00:00"}},
         "sort": [{"field": "dueDate", "order": "DESC"}, {"field": "priority", "order": "ASC"}],

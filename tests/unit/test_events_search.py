@@ -243,6 +243,10 @@ async def test_absent_values_come_last_in_both_directions(model: ReadModel) -> N
     ("filter", "says"),
     [
         ({"stat": "ACTIVE"}, r"filter\.stat: there is no such filter field; known are .*businessId.*state.*variables"),
+        ({"state": "Nope"}, r"filter\.state: Unexpected value 'Nope'.*\[ACTIVE, COMPLETED, SUSPENDED, TERMINATED\]"),
+        ({"state": {"$in": ["ACTIVE", "active"]}}, r"filter\.state: Unexpected value 'active'"),
+        ({"elementInstanceState": {"$neq": "DONE"}}, r"filter\.elementInstanceState: Unexpected value 'DONE'"),
+        ({"businessId": "a\x00b"}, r"filter\.businessId: text cannot hold the character U\+0000"),
         ({"state": {"$gt": "A"}}, r"filter\.state: there is no operator '\$gt' for text; known are \$eq"),
         ({"state": 5}, r"filter\.state: expected text, got 5"),
         ({"state": {"$in": "ACTIVE"}}, "expected a list of values"),
@@ -284,7 +288,7 @@ async def test_wrong_sorts_and_pages_are_refused_by_name(model: ReadModel, sort:
         await model.search_process_instances(None, sort, page)
 
 
-@pytest.mark.parametrize("hostile", ["' OR 1=1 --", '"; DROP TABLE records; --', "%", "*'", ":key", "\x00"])
+@pytest.mark.parametrize("hostile", ["' OR 1=1 --", '"; DROP TABLE records; --', "%", "*'", ":key"])
 async def test_values_are_never_read_as_sql(model: ReadModel, hostile: str) -> None:
     for asked in (
         {"businessId": hostile},
