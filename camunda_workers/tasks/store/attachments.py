@@ -27,8 +27,8 @@ from camunda_workers.tasks.store.times import millis, moment
 if TYPE_CHECKING:
     from camunda_workers.client.documents import DocumentReference
 
-LARGEST: Final = 25 * 1024 * 1024
-"""Bytes of one file, unless told otherwise."""
+LARGEST: Final = 10 * 1024 * 1024
+"""Bytes of one file, unless told otherwise: what the document store of an engine takes by default."""
 
 STORE_ID: Final = "camunda-workers"
 """Names our own folder in document references, as Camunda's document stores are named."""
