@@ -37,6 +37,7 @@ class Listed:
         elements: what can be filtered by: element id to name.
         counts: how many there are in each scope.
         saved: filters that the person keeps under a name.
+        searched: how many tasks were searched, where that were not all of the scope's.
     """
 
     look: Look
@@ -45,6 +46,7 @@ class Listed:
     elements: Mapping[str, str]
     counts: Mapping[str, str]
     saved: Sequence[SavedFilter] = ()
+    searched: int | None = None
 
 
 async def listed(site: Site, reader: Reader, look: Look) -> Listed:
@@ -66,7 +68,8 @@ async def listed(site: Site, reader: Reader, look: Look) -> Listed:
         shown = [one for one in shown if one.matches(look.q)]
     has_more = found.tasks.cursor is not None if not look.q else len(shown) > look.limit
     counts = {name: _count(number) for name, number in found.counts.items()}
-    return Listed(look, shown[: look.limit], has_more, await _kinds(site, reader, items), counts, found.saved)
+    searched = len(items) if look.q and found.tasks.cursor is not None else None
+    return Listed(look, shown[: look.limit], has_more, await _kinds(site, reader, items), counts, found.saved, searched)
 
 
 async def _kinds(site: Site, reader: Reader, found: Sequence[UserTask]) -> Mapping[str, str]:

@@ -62,10 +62,10 @@ def streams_of(connection: Connection, wanted: Wanted) -> list[Stream]:
     if wanted.user is not None and (texts := _for_user(connection, wanted.user)):
         for_them = among(connection, f"{TASKS}.candidate_users", "texts", texts)
         others = among(connection, f"{TASKS}.queue", "queues", queues)
-        sql = f"{_NOBODY} AND {for_them.sql} AND {TASKS}.candidate_users <> '[]'"
-        # A stream of the queues has these already.
-        sql, more = (f"{sql} AND NOT ({others.sql})", others.values) if queues else (sql, {})
-        streams.append(Stream(Part(sql, {**for_them.values, **more})))
+        # What is in one of the queues is in its stream already.
+        apart = f" AND NOT ({others.sql})" if queues else ""
+        sql = f"{_NOBODY} AND {for_them.sql} AND {TASKS}.candidate_users <> '[]'{apart}"
+        streams.append(Stream(Part(sql, {**for_them.values, **(others.values if queues else dict[str, Any]())})))
     if wanted.keys:
         streams.append(Stream(among(connection, f"{TASKS}.key", "keys", sorted(wanted.keys))))
     return streams

@@ -130,6 +130,7 @@ class TaskLists(TaskAccess):
         seen = await desk_view(self._store.database, caller.user, self._desk.people.one(caller.user), self._clock.now())
         wanted = await self._wanted(caller, scope, seen)
         others = [await self._wanted(caller, one, seen) for one in COUNTED]
+        numbers: Mapping[Scope, int]
         if self._queue is None:
             found = await self._searched(wanted, self._limited(caller, filter), fields, limit, None)
             numbers = await self.counts(caller, COUNTED, count_to=count_to)
@@ -146,8 +147,10 @@ class TaskLists(TaskAccess):
                 within=self._limited(caller, None),
                 names=names,
             )
-            found, numbers, variables = view.tasks, dict(zip(COUNTED, view.counts, strict=True)), view.variables
-        return Overview(found, {**numbers, "delegated": len(seen.delegated)}, variables, seen.saved)
+            found, variables = view.tasks, view.variables
+            numbers = dict(zip(COUNTED, view.counts, strict=True))
+        given: dict[Scope, int] = {"delegated": len(seen.delegated)}
+        return Overview(found, {**numbers, **given}, variables, seen.saved)
 
     async def _searched_variables(self, tasks: Sequence[UserTask], names: Sequence[str]) -> Mapping[int, Mapping[str, Any]]:
         instances = sorted({task.process_instance_key for task in tasks if task.process_instance_key})

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
@@ -73,4 +73,4 @@ def values_of(connection: Connection, instances: Sequence[int], names: Sequence[
             result.setdefault(scope, {})[name] = json.loads(value)
         except (TypeError, ValueError):
             continue
-    return cast("dict[int, dict[str, Any]]", result)
+    return result

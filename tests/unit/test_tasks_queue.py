@@ -70,6 +70,12 @@ def keys(tasks: Sequence[UserTask]) -> list[int]:
 
 
 async def test_pages_are_the_whole_in_order_and_nothing_else() -> None:
+    async with EventLog.open() as log:
+        await check_pages(log)
+
+
+async def check_pages(log: EventLog) -> None:
+    """Every page of every list of many tasks, against what Python makes of the tasks one by one."""
     chance, engine = random.Random(7), Engine()
     groups = ("assessors", "approvers", "clerks")
     made: dict[int, dict[str, Any]] = {}
@@ -99,40 +105,39 @@ async def test_pages_are_the_whole_in_order_and_nothing_else() -> None:
         "both": (Wanted(["amelia", "ben"], {"approvers"}), lambda one: one["assignee"] or "approvers" in one["candidateGroupsList"]),
         "nobody's": (Wanted(), lambda _: False),
     }
-    async with EventLog.open() as log:
-        await log.append(engine.lines)
-        takes = {"assess-claim": 30 * MINUTE, "approve-payment": 0 * MINUTE}
-        queue = TaskQueue(log, expected=takes)
-        late, early = datetime.max.replace(tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC)
-        sorts = (
-            *(("slack",), ("due_date", "-priority"), ("-priority", "due_date"), ("-creation_date",), ("creation_date",)),
-            *(("element_id", "-due_date"), ("-slack",), ("-due_date", "priority")),
-        )
-        for name, (whose, fits) in wanted.items():
-            expected = {key for key, one in made.items() if fits(one)}
-            for sort in sorts:
-                read, cursor = list[UserTask](), None
-                while True:
-                    page = await queue.page(whose, sort=sort, limit=17, after=cursor)
-                    assert page.total == len(expected), name
-                    read += page.items
-                    if (cursor := page.cursor) is None:
-                        break
-                assert len(read) == len(set(keys(read))), (name, sort)
-                assert set(keys(read)) == expected, (name, sort)
-                orders: dict[str, Callable[[UserTask], Any]] = {
-                    "slack": lambda task: task.due_date - takes[task.element_id] if task.due_date else late,
-                    "-slack": lambda task: -(task.due_date - takes[task.element_id] if task.due_date else early).timestamp(),
-                    "-due_date": lambda task: (-(task.due_date or early).timestamp(), task.priority),
-                    "creation_date": lambda task: task.key,
-                    "due_date": lambda task: (task.due_date or late, -task.priority),
-                    "-priority": lambda task: (-task.priority, task.due_date or late),
-                    "-creation_date": lambda task: -task.key,
-                    "element_id": lambda task: (task.element_id, -(task.due_date.timestamp() if task.due_date else -1e12)),
-                }
-                by = orders[sort[0]]
-                assert [by(task) for task in read] == sorted(by(task) for task in read), (name, sort)
-            assert await queue.count(whose, Wanted(everything=True)) == [len(expected), len(made)]
+    await log.append(engine.lines)
+    takes = {"assess-claim": 30 * MINUTE, "approve-payment": 0 * MINUTE}
+    queue = TaskQueue(log, expected=takes)
+    late, early = datetime.max.replace(tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC)
+    sorts = (
+        *(("slack",), ("due_date", "-priority"), ("-priority", "due_date"), ("-creation_date",), ("creation_date",)),
+        *(("element_id", "-due_date"), ("-slack",), ("-due_date", "priority")),
+    )
+    for name, (whose, fits) in wanted.items():
+        expected = {key for key, one in made.items() if fits(one)}
+        for sort in sorts:
+            read, cursor = list[UserTask](), None
+            while True:
+                page = await queue.page(whose, sort=sort, limit=17, after=cursor)
+                assert page.total == len(expected), name
+                read += page.items
+                if (cursor := page.cursor) is None:
+                    break
+            assert len(read) == len(set(keys(read))), (name, sort)
+            assert set(keys(read)) == expected, (name, sort)
+            orders: dict[str, Callable[[UserTask], Any]] = {
+                "slack": lambda task: task.due_date - takes[task.element_id] if task.due_date else late,
+                "-slack": lambda task: -(task.due_date - takes[task.element_id] if task.due_date else early).timestamp(),
+                "-due_date": lambda task: (-(task.due_date or early).timestamp(), task.priority),
+                "creation_date": lambda task: task.key,
+                "due_date": lambda task: (task.due_date or late, -task.priority),
+                "-priority": lambda task: (-task.priority, task.due_date or late),
+                "-creation_date": lambda task: -task.key,
+                "element_id": lambda task: (task.element_id, -(task.due_date.timestamp() if task.due_date else -1e12)),
+            }
+            by = orders[sort[0]]
+            assert [by(task) for task in read] == sorted(by(task) for task in read), (name, sort)
+        assert await queue.count(whose, Wanted(everything=True)) == [len(expected), len(made)]
     assert len(json.dumps(LONG)) > LONGEST_QUEUE
 
 

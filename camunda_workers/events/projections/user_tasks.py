@@ -76,6 +76,7 @@ Index("user_tasks_open_by_creation", _c.created_at, _c.state, _c.tenant_id, _c.k
 Index(
     "user_tasks_open_by_priority",
     *(text("(coalesce(priority, -4611686018427387904)) DESC"), text("(coalesce(due_at, 4611686018427387904))"), _c.key),
+    *(_c.state, _c.tenant_id, _c.element_id),
     sqlite_where=_open,
     postgresql_where=_open,
 )

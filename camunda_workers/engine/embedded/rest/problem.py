@@ -56,7 +56,11 @@ def problem(status: int, title: str, detail: str, instance: str) -> JSONResponse
 def of_engine_error(error: errors.EngineError, instance: str) -> JSONResponse:
     """Return the response for one of our errors."""
     status, title = _STATUS.get(type(error), (500, "INTERNAL"))
-    return problem(status, title, str(error), instance)
+    answer = problem(status, title, str(error), instance)
+    if isinstance(error, TooSlow):
+        # What is left of the body would be read as the next request.
+        answer.headers["Connection"] = "close"
+    return answer
 
 
 async def on_engine_error(request: Request, error: Exception) -> Response:
