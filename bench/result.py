@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -27,8 +28,9 @@ class Result:
 
     @property
     def ratio(self) -> float:
-        """Ours in relation to the peer, or to the target where there is no peer."""
-        return self.ours / (self.peer if self.peer is not None else self.target)
+        """Ours in relation to the peer, or to the target where there is no peer; of nothing, any is infinitely more."""
+        other = self.peer if self.peer is not None else self.target
+        return self.ours / other if other else math.inf if self.ours else 0.0
 
     @property
     def met(self) -> bool:

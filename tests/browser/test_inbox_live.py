@@ -38,3 +38,18 @@ async def test_what_is_done_over_the_api_shows_to_everybody_who_looks(site: Inbo
     await client.assign_user_task(approval.key, "dmitri")
     await client.complete_user_task(approval.key, {"approval": {"outcome": "approve", "notes": "Agreed."}})
     await expect(dmitri.locator(f"#row-{approval.key}")).to_have_count(0)
+
+
+async def test_a_page_nobody_sees_keeps_no_stream_and_catches_up_when_it_is_looked_at(site: Inbox, sign_in: Open) -> None:
+    page = await sign_in("amelia", "/tasks?scope=team")
+    streams = "performance.getEntriesByType('resource').filter((one) => one.name.endsWith('/live')).length"
+    seen = """(state) => {
+        Object.defineProperty(document, 'visibilityState', {get: () => state, configurable: true});
+        document.dispatchEvent(new Event('visibilitychange'));
+    }"""
+    await page.evaluate(seen, "hidden")
+    # The stream has ended, so the browser has its connection back.
+    await page.wait_for_function(f"{streams} === 1")
+    task = await site.ground.task(await site.ground.reported(), "assess-claim")
+    await page.evaluate(seen, "visible")
+    await expect(page.locator(f"#row-{task.key}")).to_be_visible()

@@ -19,12 +19,18 @@ export function startLive() {
     source = new EventSource(address);
     source.addEventListener("changed", changed);
     source.addEventListener("hello", () => show("on"));
-    source.addEventListener("bye", () => { source.close(); if (!document.documentElement.dataset.leaving) location.reload(); });
+    source.addEventListener("bye", () => { close(); if (!document.documentElement.dataset.leaving) location.reload(); });
     source.onerror = () => show("off");
   };
-  open();
-  // A page that is restored or looked at again has missed what happened meanwhile.
-  window.addEventListener("pageshow", (event) => event.persisted && changed());
-  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && changed());
-  window.addEventListener("pagehide", () => source?.close());
+  const close = () => { source?.close(); source = null; };
+  // Only a page that somebody sees has a stream: a browser opens six connections to a server, and a seventh tab would wait for ever.
+  // A page that is looked at again, or restored by "back", has missed what happened meanwhile.
+  const look = () => {
+    if (document.visibilityState === "hidden") close();
+    else if (!source || source.readyState === EventSource.CLOSED) { open(); changed(); }
+  };
+  if (document.visibilityState !== "hidden") open();
+  window.addEventListener("pageshow", (event) => event.persisted && look());
+  document.addEventListener("visibilitychange", look);
+  window.addEventListener("pagehide", close);
 }
