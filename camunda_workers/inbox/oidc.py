@@ -17,11 +17,11 @@ from urllib.parse import quote_plus, urlencode
 import httpx
 from authlib.oauth2 import rfc6749, rfc7636
 from authlib.oidc.core.util import create_half_hash
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
 
-from camunda_workers.errors import EngineUnavailable
+from camunda_workers.engine.issuer_keys import KeyRing
+from camunda_workers.errors import EngineUnavailable, Unauthenticated
 from camunda_workers.inbox.logins import Begun, Login, SignInRefused, Tokens, claim_at, person_of
 from camunda_workers.project_people import OidcSection
 
@@ -33,10 +33,7 @@ LEEWAY: Final = 60
 
 TIMEOUT: Final = 10.0
 KEPT: Final = 3600.0
-"""Seconds the provider's metadata and keys are kept."""
-
-ASKED_AGAIN: Final = 10.0
-"""Seconds between two looks for a key that is not known: a forged token must not make us flood the provider."""
+"""Seconds the provider's metadata are kept."""
 
 
 class Provider:
@@ -62,7 +59,7 @@ class Provider:
         self.now = now
         self._transport = transport
         self._metadata: tuple[float, Mapping[str, Any]] | None = None
-        self._keys: tuple[float, KeySet] | None = None
+        self._keys: tuple[str, KeyRing] | None = None
 
     @property
     def name(self) -> str:
@@ -160,13 +157,14 @@ class Provider:
         Raises:
             SignInRefused: something is wrong with it.
         """
-        issuer = (await self.metadata())["issuer"]
+        issuer, keys = (await self.metadata())["issuer"], await self._key_ring()
         try:
-            try:
-                read = jwt.decode(token, await self._key_set(), algorithms=list(ALGORITHMS))
-            except (JoseError, ValueError):
-                # The key may be newer than ours.
-                read = jwt.decode(token, await self._key_set(again=True), algorithms=list(ALGORITHMS))
+            head = jws.extract_compact(token.encode()).headers()
+            algorithm, key_id = head.get("alg"), head.get("kid")
+            if algorithm not in ALGORITHMS:
+                raise SignInRefused("the ID token is not good: it is signed with an algorithm that is not taken")
+            key = await keys.key(key_id if isinstance(key_id, str) else None, algorithm)
+            read = jwt.decode(token, key, algorithms=[algorithm])
             essential = {"essential": True}
             registry = jwt.JWTClaimsRegistry(
                 now=int(self.now()),
@@ -178,7 +176,7 @@ class Provider:
                 iat=cast("Any", essential),
             )
             registry.validate(read.claims)
-        except (JoseError, ValueError, TypeError) as error:
+        except (JoseError, ValueError, TypeError, Unauthenticated) as error:
             raise SignInRefused(f"the ID token is not good: {error}") from error
         claims = read.claims
         audience: Any = claims["aud"]
@@ -213,11 +211,11 @@ class Provider:
             return {}
         return await self._get(address, {"Authorization": f"Bearer {access_token}"})
 
-    async def _key_set(self, *, again: bool = False) -> KeySet:
-        age = self.now() - self._keys[0] if self._keys is not None else float("inf")
-        if self._keys is None or age > KEPT or (again and age > ASKED_AGAIN):
-            found = await self._get(str((await self.metadata())["jwks_uri"]))
-            self._keys = (self.now(), KeySet.import_key_set(cast("Any", found)))
+    async def _key_ring(self) -> KeyRing:
+        metadata = await self.metadata()
+        issuer, address = str(metadata["issuer"]), str(metadata["jwks_uri"])
+        if self._keys is None or self._keys[0] != address:
+            self._keys = address, KeyRing(issuer, jwks_url=address, transport=self._transport, now=self.now)
         return self._keys[1]
 
     async def _get(self, address: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:

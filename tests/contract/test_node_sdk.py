@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from camunda_workers.engine.embedded.auth.door import Door
-from camunda_workers.engine.embedded.auth.keys import KeyRing
 from camunda_workers.engine.embedded.auth.tokens import TokenGuard
 from camunda_workers.engine.embedded.engine import EmbeddedEngine
+from camunda_workers.engine.issuer_keys import KeyRing
 from tests.support.diagrams import ONE_TASK
 from tests.support.oidc_provider import AUDIENCE, OidcProvider, oidc_provider
 

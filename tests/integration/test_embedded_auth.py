@@ -26,10 +26,10 @@ from camunda_workers.client.stub import METHODS
 from camunda_workers.engine.embedded.auth.basic import BasicGuard
 from camunda_workers.engine.embedded.auth.caller import Guard
 from camunda_workers.engine.embedded.auth.door import Door
-from camunda_workers.engine.embedded.auth.keys import KeyRing
 from camunda_workers.engine.embedded.auth.tokens import TokenGuard
 from camunda_workers.engine.embedded.auth.users import Users, set_user
 from camunda_workers.engine.embedded.engine import EmbeddedEngine
+from camunda_workers.engine.issuer_keys import KeyRing
 from camunda_workers.errors import ConfigurationError, EngineUnavailable, Unauthenticated
 from camunda_workers.settings import Settings
 from tests.support.certificates import Authority

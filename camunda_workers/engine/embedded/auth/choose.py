@@ -49,8 +49,8 @@ def choose_guard(access: AccessSettings, connection: ConnectionSettings, data: P
             "or CAMUNDA_WORKERS_ENGINE_ISSUER and CAMUNDA_WORKERS_ENGINE_AUDIENCE"
         )
     try:
-        from camunda_workers.engine.embedded.auth.keys import KeyRing
         from camunda_workers.engine.embedded.auth.tokens import Claims, TokenGuard
+        from camunda_workers.engine.issuer_keys import KeyRing
     except ModuleNotFoundError:
         raise MissingExtra("embedded", "Checking tokens") from None
     keys = KeyRing(access.engine_issuer, authority=connection.ca_certificate)

@@ -12,7 +12,7 @@ from joserfc import jws, jwt
 from joserfc.errors import JoseError
 
 from camunda_workers.engine.embedded.auth.caller import MISSING, Caller
-from camunda_workers.engine.embedded.auth.keys import KeyRing
+from camunda_workers.engine.issuer_keys import KeyRing
 from camunda_workers.errors import ConfigurationError, Unauthenticated
 
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA")

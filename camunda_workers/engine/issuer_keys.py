@@ -1,4 +1,4 @@
-"""The provider's keys: fetched when they are needed, kept while the provider is away, asked for again when a token names one that is not known."""
+"""An identity provider's keys: fetched when they are needed, kept while it is away, asked for again when a token names one that is not known."""
 
 from __future__ import annotations
 
@@ -35,15 +35,23 @@ class KeyRing:
         issuer: as its discovery document and its tokens name it.
         jwks_url: where its keys are; found by discovery where it is not given.
         authority: PEM file of who signed its certificate, where the machine does not know it.
-        now: monotonic seconds.
+        transport: instead of the network, for whoever needs a proxy of their own.
+        now: seconds; from where they are counted does not matter.
     """
 
     def __init__(
-        self, issuer: str, *, jwks_url: str | None = None, authority: Path | None = None, now: Callable[[], float] = time.monotonic
+        self,
+        issuer: str,
+        *,
+        jwks_url: str | None = None,
+        authority: Path | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._issuer = issuer
         self._jwks_url = jwks_url
         self._authority = authority
+        self._transport = transport
         self._now = now
         self._keys: dict[str | None, list[Key]] = {}
         self._asked_at: float | None = None
@@ -98,7 +106,8 @@ class KeyRing:
     async def _fetch(self) -> dict[str | None, list[Key]]:
         verify: Any = True if self._authority is None else ssl.create_default_context(cafile=str(self._authority))
         local = is_loopback(urlsplit(self._issuer).hostname or "")
-        async with httpx.AsyncClient(timeout=5.0, verify=verify, follow_redirects=False, trust_env=not local) as http:
+        options: dict[str, Any] = {"timeout": 5.0, "verify": verify, "follow_redirects": False, "trust_env": not local}
+        async with httpx.AsyncClient(**options, transport=self._transport) as http:
             if self._jwks_url is None:
                 document = await _get(http, f"{self._issuer.rstrip('/')}/.well-known/openid-configuration")
                 if document["issuer"] != self._issuer:
