@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 from collections.abc import Generator
 from typing import Any
@@ -15,11 +16,16 @@ KEEP_ALIVE = 75
 would now and then meet a connection that is being closed."""
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, *, what: str = "port") -> socket.socket:
     """Return a socket that is bound; port 0 takes a free one.
 
+    Args:
+        host: the address, as numbers.
+        port: where to listen.
+        what: how errors call the port.
+
     Raises:
-        OSError: the port is taken, or the address is not this machine's.
+        ConfigurationError: the port is taken, not for this user, or the address is not this machine's.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # The protocol must be named: asyncio switches Nagle's delay off only then, and answers would take 40 ms longer.
@@ -27,9 +33,14 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-    except OSError:
+    except OSError as error:
         listener.close()
-        raise
+        if error.errno == errno.EADDRINUSE:
+            raise ConfigurationError(f"{what} {port} is taken: choose another one, or 0 for a free one") from error
+        reason = error.strerror or str(error)
+        raise ConfigurationError(
+            f"{what} {port} at {host} cannot be listened on ({reason}): choose another one, or another address"
+        ) from error
     return listener
 
 

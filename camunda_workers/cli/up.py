@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from camunda_workers.errors import ConfigurationError, MissingExtra
+from camunda_workers.serving import listen
 from camunda_workers.settings import ProjectFile, Settings, load_project
 
 if TYPE_CHECKING:
@@ -105,7 +106,8 @@ async def run_up(
         MissingExtra: the inbox's libraries are not installed.
         ConfigurationError: the project file is wrong, or the port is taken.
     """
-    _free(port)
+    # A port that is taken is known before everything else is started, and not a minute later.
+    listen("127.0.0.1", port).close()
     try:
         from camunda_workers.inbox import Parts, development_users, serve_inbox
     except ModuleNotFoundError as error:
@@ -198,16 +200,6 @@ async def run_up(
         tell(f"inbox     {address}")
         tell(f"sign in   as {_some(users.suggestions())} with the password {password}")
         yield Up(local, address, password, parts)
-
-
-def _free(port: int) -> None:
-    """Say that a port is taken before everything else is started, and not a minute later."""
-    from camunda_workers.serving import listen
-
-    try:
-        listen("127.0.0.1", port).close()
-    except OSError as error:
-        raise ConfigurationError(f"port {port} is taken: choose another one with --port, or 0 for a free one") from error
 
 
 def _kept(data: Path | None) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from camunda_workers.errors import ConfigurationError
 from camunda_workers.inbox.app import create_inbox
 from camunda_workers.inbox.parts import Parts
 from camunda_workers.serving import listen, serve
@@ -26,10 +25,7 @@ async def serve_inbox(parts: Parts, *, port: int = 0, host: str = "127.0.0.1") -
     Raises:
         ConfigurationError: the port is taken.
     """
-    try:
-        listener = listen(host, port)
-    except OSError as error:
-        raise ConfigurationError(f"port {port} is taken: choose another one with --port, or 0 for a free one") from error
+    listener = listen(host, port)
     app = create_inbox(parts)
     served = await serve(
         app,

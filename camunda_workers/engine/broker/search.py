@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from camunda_workers.engine.embedded.auth.door import Door
-from camunda_workers.errors import ConfigurationError, MissingExtra
+from camunda_workers.errors import MissingExtra
 from camunda_workers.serving import Served, listen, serve
 
 if TYPE_CHECKING:
@@ -57,10 +57,7 @@ class SearchBeside:
             from camunda_workers.events.sources.sink import ExporterSink, exporter_properties
         except ModuleNotFoundError:
             raise MissingExtra("embedded", _WHAT) from None
-        try:
-            self._listener = listen(self._door.host, port)
-        except OSError as error:
-            raise ConfigurationError(f"REST port {port} is taken: choose another one, or 0 for a free one") from error
+        self._listener = listen(self._door.host, port, what="REST port")
         # The broker forgets what it was told is stored.
         self._log = await asyncio.to_thread(EventLog.open, self._data / DEFAULT_FILE, durable=True)
         self._model = ReadModel(self._log)

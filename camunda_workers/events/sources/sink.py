@@ -90,10 +90,7 @@ class ExporterSink:
             app = self.app()
         except ImportError as error:
             raise MissingExtra("embedded", _WHAT) from error
-        try:
-            listener = listen(self._host, self._port)
-        except OSError as error:
-            raise ConfigurationError(f"the sink cannot listen on {self._host}:{self._port}: {error.strerror or error}") from error
+        listener = listen(self._host, self._port, what="the sink's port")
         self._port = int(listener.getsockname()[1])
         self._served = await serve(app, listener, what=_WHAT, name="camunda-workers-sink", timeout_graceful_shutdown=5)
         self._following = asyncio.create_task(self._follow(), name="camunda-workers-sink-followers")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from camunda_workers.engine.embedded.auth.door import Door
-from camunda_workers.errors import ConfigurationError, MissingExtra
+from camunda_workers.errors import MissingExtra
 from camunda_workers.serving import Served, listen, serve
 
 if TYPE_CHECKING:
@@ -48,10 +48,7 @@ async def start_rest(engine: EmbeddedEngine, port: int, door: Door | None = None
     except ModuleNotFoundError:
         raise MissingExtra("embedded", _WHAT) from None
     door = door or Door()
-    try:
-        listener = listen(door.host, port)
-    except OSError as error:
-        raise ConfigurationError(f"REST port {port} is taken: choose another one, or 0 for a free one") from error
+    listener = listen(door.host, port, what="REST port")
     try:
         app = create_app(engine)
         app.state.batches.go_on()
