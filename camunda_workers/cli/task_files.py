@@ -28,7 +28,8 @@ def download(
         named = [one.id for one in await session.tasks.documents(session.caller, key) if one.name == file]
         if len(named) > 1:
             raise InvalidArgument(f"there are {len(named)} files called '{file}': say which by its id, one of {', '.join(named)}")
-        one, content = await session.tasks.document(session.caller, key, named[0] if named else file)
+        opened = await session.tasks.document(session.caller, key, named[0] if named else file)
+        one, content = opened.document, opened.content
         # Whoever attached it chose the name: it names a file here, and no folder.
         plain = Path(one.name.replace("\\", "/")).name or one.id
         target = Path(plain) if to is None else to / plain if to.is_dir() else to

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from camunda_workers.client import UserTask
+from camunda_workers.client import Incident, UserTask
 from camunda_workers.inbox.site import Site
 from camunda_workers.inbox.views.rows import by_instance
 from camunda_workers.inbox.views.sensitive import mark_of, names_needed
@@ -17,11 +17,21 @@ async def variables_of(site: Site, instance: int) -> dict[str, Any]:
     return by_instance(items).get(instance, {})
 
 
+async def _seen(site: Site, instance: int | None) -> dict[str, Any]:
+    """What a process instance says of itself; nothing where no variable makes a case sensitive."""
+    return await variables_of(site, instance or 0) if names_needed(site.parts.section) else {}
+
+
 async def mark_of_task(site: Site, task: UserTask) -> str | None:
     """What makes a task's case sensitive."""
-    section = site.parts.section
-    seen = await variables_of(site, task.process_instance_key or 0) if names_needed(section) else {}
-    return mark_of(section, task.process_definition_id, seen, elements=(task.element_id,), form_id=await _form_of(site, task))
+    seen, form_id = await _seen(site, task.process_instance_key), await _form_of(site, task)
+    return mark_of(site.parts.section, task.process_definition_id, seen, elements=(task.element_id,), form_id=form_id)
+
+
+async def mark_of_incident(site: Site, one: Incident) -> str | None:
+    """What makes the case of an incident sensitive."""
+    seen = await _seen(site, one.process_instance_key)
+    return mark_of(site.parts.section, one.process_definition_id, seen, elements=(one.element_id,))
 
 
 async def _form_of(site: Site, task: UserTask) -> str | None:
@@ -41,7 +51,7 @@ async def mark_of_case(site: Site, instances: Sequence[int]) -> str | None:
     )
     for key in sorted(instances):
         process = str((await model.get_process_instance(key))["processDefinitionId"])
-        seen = await variables_of(site, key) if names_needed(section) else {}
+        seen = await _seen(site, key)
         elements = {task.element_id for task in tasks if task.process_instance_key == key}
         if (mark := mark_of(section, process, seen, elements=sorted(elements))) is not None:
             return mark

@@ -13,8 +13,10 @@ from camunda_workers.events.statistics import flows_taken, instance_elements
 from camunda_workers.events.story import CaseStory, case_story
 from camunda_workers.events.story.tell import instances_story
 from camunda_workers.inbox.site import Reader, Site
-from camunda_workers.inbox.views.look import MOST, SORTS, Look
-from camunda_workers.inbox.views.rows import TaskRow, names_needed, rows
+from camunda_workers.inbox.views.look import Look
+from camunda_workers.inbox.views.rows import TaskRow, rows
+from camunda_workers.tasks.looks import ORDERS
+from camunda_workers.tasks.sensitive import names_shown
 from camunda_workers.tasks.store.attachments import Attachment
 from camunda_workers.tasks.store.filters import SavedFilter
 
@@ -37,7 +39,6 @@ class Listed:
         elements: what can be filtered by: element id to name.
         counts: how many there are in each scope.
         saved: filters that the person keeps under a name.
-        searched: how many tasks were searched, where that were not all of the scope's.
     """
 
     look: Look
@@ -46,30 +47,27 @@ class Listed:
     elements: Mapping[str, str]
     counts: Mapping[str, str]
     saved: Sequence[SavedFilter] = ()
-    searched: int | None = None
 
 
 async def listed(site: Site, reader: Reader, look: Look) -> Listed:
     """The tasks somebody looks at."""
     tasks, caller, section = site.parts.tasks, reader.person.caller, site.parts.section
-    limit = MOST if look.q else look.limit
     found = await tasks.overview(
         caller,
         look.scope,
         filter=look.filter(reader.now),
-        sort=SORTS[look.sort],
-        limit=limit,
+        sort=ORDERS[look.sort],
+        limit=look.limit,
         count_to=MOST_COUNTED,
-        names=names_needed(section.processes),
+        names=names_shown(section.processes),
+        words=look.q,
     )
     items, efforts = found.tasks.items, await tasks.efforts()
-    shown = rows(items, found.variables, section.processes, caller, reader.now, reader.say, section=section, efforts=efforts)
-    if look.q:
-        shown = [one for one in shown if one.matches(look.q)]
-    has_more = found.tasks.cursor is not None if not look.q else len(shown) > look.limit
+    shown = rows(
+        items, found.variables, section.processes, caller, reader.now, reader.say, section=section, efforts=efforts, forms=found.forms
+    )
     counts = {name: _count(number) for name, number in found.counts.items()}
-    searched = len(items) if look.q and found.tasks.cursor is not None else None
-    return Listed(look, shown[: look.limit], has_more, await _kinds(site, reader, items), counts, found.saved, searched)
+    return Listed(look, shown, found.tasks.cursor is not None, await _kinds(site, reader, items), counts, found.saved)
 
 
 async def _kinds(site: Site, reader: Reader, found: Sequence[UserTask]) -> Mapping[str, str]:
@@ -89,13 +87,18 @@ def _count(number: int) -> str:
     return str(number) if number < MOST_COUNTED else f"{MOST_COUNTED - 1}+"
 
 
-async def story_of(site: Site, reader: Reader, business_id: str | None, process_instance_key: int | None) -> CaseStory:
+async def story_of_task(site: Site, reader: Reader, business_id: str | None, process_instance_key: int | None) -> CaseStory:
     """What happened in a task's case, as far as it is of the reader's tenants."""
-    now, log = site.parts.clock.now(), site.parts.log
     await site.parts.model()
     if not business_id:
-        return await instances_story(log, [process_instance_key or 0], now=now)
-    seen = await instances_seen(site, reader, business_id)
+        return await instances_story(site.parts.log, [process_instance_key or 0], now=site.parts.clock.now())
+    return await story_of_case(site, business_id, await instances_seen(site, reader, business_id))
+
+
+async def story_of_case(site: Site, business_id: str, seen: Sequence[int]) -> CaseStory:
+    """The same for a case, from the process instances of it that the reader may see."""
+    now, log = site.parts.clock.now(), site.parts.log
+    await site.parts.model()
     if len(seen) == len(await log.instances_of(business_id)):
         return await case_story(log, business_id, now=now)
     # Another tenant has a case of the same name: what stands beside the process instances under that name may be about that one.
@@ -142,8 +145,8 @@ async def instances_seen(site: Site, reader: Reader, business_id: str) -> list[i
     return [key for key in instances if (await model.get_process_instance(key))["tenantId"] in tenants]
 
 
-async def tasks_of_case(site: Site, reader: Reader, business_id: str) -> list[UserTask]:
-    """The user tasks of a case, for somebody who has a part in it.
+async def tasks_of_case(site: Site, reader: Reader, business_id: str) -> tuple[list[int], list[UserTask]]:
+    """The process instances and the user tasks of a case, for somebody who has a part in it.
 
     Raises:
         NotFound: there is no such case, or nobody may know that there is.
@@ -154,7 +157,7 @@ async def tasks_of_case(site: Site, reader: Reader, business_id: str) -> list[Us
     person = reader.person
     if not instances or not (site.is_operator(person) or any(_has_part(reader, task) for task in found)):
         raise NotFound(f"there is no case '{business_id}'")
-    return found
+    return instances, found
 
 
 def _has_part(reader: Reader, task: UserTask) -> bool:

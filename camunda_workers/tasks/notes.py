@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -23,6 +24,20 @@ LARGEST_DRAFT: Final = 1_000_000
 
 ESCALATED: Final = 90
 """The priority of an escalated task, at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedDocument:
+    """A document of a task's case that somebody opened.
+
+    Attributes:
+        variables: what the task sees.
+    """
+
+    task: UserTask
+    variables: Mapping[str, Any]
+    document: CaseDocument
+    content: bytes
 
 
 class TaskNotes(TaskHanding):
@@ -92,8 +107,8 @@ class TaskNotes(TaskHanding):
         task = await self._visible(caller, key)
         return documents_of(await self._store.attachments.of(key, task.process_instance_key), await self._variables(task))
 
-    async def document(self, caller: Caller, key: int, name: str) -> tuple[CaseDocument, bytes]:
-        """A document of a task's case, and its content.
+    async def document(self, caller: Caller, key: int, name: str) -> OpenedDocument:
+        """A document of a task's case, with its content; that it was read is recorded.
 
         Args:
             caller: who may see the task.
@@ -104,10 +119,11 @@ class TaskNotes(TaskHanding):
             NotFound: there is none, or its content is gone.
         """
         task = await self._visible(caller, key)
-        found = chosen(await self.documents(caller, key), name)
+        variables = await self._variables(task)
+        found = chosen(documents_of(await self._store.attachments.of(key, task.process_instance_key), variables), name)
         content = await self._shelf.content(found)
         await self._record("task.attachment-read", caller, task, attachment=found.id)
-        return found, content
+        return OpenedDocument(task, variables, found, content)
 
     async def escalate(self, caller: Caller, key: int, reason: str, *, to_groups: Sequence[str] = ()) -> UserTask:
         """Ask for help: the task goes up in everybody's list, other groups see it too, and the reason stands beside it.

@@ -8,7 +8,6 @@ from starlette.responses import Response
 from camunda_workers.errors import NotFound
 from camunda_workers.inbox.addresses import number_in
 from camunda_workers.inbox.audit import AUDITED, PAGE, views
-from camunda_workers.inbox.refusals import said
 from camunda_workers.inbox.site import site_of
 from camunda_workers.tasks.duties.sink import Fact
 
@@ -18,7 +17,7 @@ async def audit(request: Request) -> Response:
     site, given = site_of(request), request.query_params
     reader = site.reader(request)
     if not site.is_auditor(reader.person):
-        return site.render(request, "refused.html", status=404, said=await said(site, reader, NotFound("auditors only")))
+        raise NotFound("auditors only")
     who, case, before = given.get("who", "").strip()[:200], given.get("case", "").strip()[:200], given.get("before", "")
     found = await views(site, who=who, case=case, before=number_in(before), tenants=reader.person.tenants)
     fact = Fact(AUDITED, site.parts.clock.now(), reader.person.user, {"who": who, "case": case})

@@ -8,18 +8,16 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from camunda_workers.client import Incident
 from camunda_workers.errors import CamundaWorkersError, NotFound
 from camunda_workers.inbox.addresses import number_in
 from camunda_workers.inbox.audit import viewed, viewed_case_on
-from camunda_workers.inbox.marks import mark_of_case, variables_of
+from camunda_workers.inbox.marks import mark_of_case, mark_of_incident, variables_of
 from camunda_workers.inbox.pages.files import documents_of_case
-from camunda_workers.inbox.reading import diagram_of, instances_seen, stand_of, story_of, tasks_of_case
+from camunda_workers.inbox.reading import diagram_of, stand_of, story_of_case, tasks_of_case
 from camunda_workers.inbox.refusals import said
 from camunda_workers.inbox.site import Reader, Site, site_of
 from camunda_workers.inbox.views.glance import facts, groups
 from camunda_workers.inbox.views.rows import rows
-from camunda_workers.inbox.views.sensitive import mark_of, names_needed
 from camunda_workers.tasks.access import OVER
 from camunda_workers.tasks.duties.sink import Fact
 
@@ -42,12 +40,8 @@ async def case(request: Request) -> Response:
     """A case: what happened, what it waits for, its tasks and facts."""
     site, business_id = site_of(request), str(request.path_params["business_id"])
     reader = site.reader(request)
-    try:
-        found = await tasks_of_case(site, reader, business_id)
-        story = await story_of(site, reader, business_id, None)
-        instances = await instances_seen(site, reader, business_id)
-    except NotFound as error:
-        return site.render(request, "refused.html", status=404, said=await said(site, reader, error))
+    instances, found = await tasks_of_case(site, reader, business_id)
+    story = await story_of_case(site, business_id, instances)
     instance = story.instances[0]
     if (mark := await mark_of_case(site, instances)) is not None:
         await viewed(site, reader, "case", mark, process_instance_key=instance.key, business_id=business_id)
@@ -73,9 +67,9 @@ async def story(request: Request) -> Response:
     """What happened, again: for a page that is looked at while things happen."""
     site, business_id = site_of(request), str(request.path_params["business_id"])
     reader = site.reader(request)
-    await tasks_of_case(site, reader, business_id)
-    await viewed_case_on(site, reader, business_id, await instances_seen(site, reader, business_id), "history")
-    return site.render(request, "parts/story.html", story=await story_of(site, reader, business_id, None))
+    instances, _ = await tasks_of_case(site, reader, business_id)
+    await viewed_case_on(site, reader, business_id, instances, "history")
+    return site.render(request, "parts/story.html", story=await story_of_case(site, business_id, instances))
 
 
 async def now(request: Request) -> Response:
@@ -83,10 +77,9 @@ async def now(request: Request) -> Response:
     site, business_id = site_of(request), str(request.path_params["business_id"])
     reader = site.reader(request)
     try:
-        await tasks_of_case(site, reader, business_id)
+        instances, _ = await tasks_of_case(site, reader, business_id)
     except NotFound:
         return JSONResponse({"text": reader.say("refused.gone")}, 404)
-    instances = await instances_seen(site, reader, business_id)
     await viewed_case_on(site, reader, business_id, instances, "diagram")
     return JSONResponse(await stand_of(site, instances[0]))
 
@@ -96,7 +89,7 @@ async def incidents(request: Request) -> Response:
     site = site_of(request)
     reader = site.reader(request)
     if not site.is_operator(reader.person):
-        return site.render(request, "refused.html", status=404, said=await said(site, reader, NotFound("operators only")))
+        raise NotFound("operators only")
     notice, reader.session.notice = reader.session.notice, None
     return site.render(request, "incidents.html", incidents=await open_incidents(site, reader), notice=notice, definition=None)
 
@@ -114,16 +107,11 @@ async def open_incidents(site: Site, reader: Reader, *, definition: int | None =
     for one in found:
         instance = await model.get_process_instance(one.process_instance_key or 0)
         process = instance.get("processDefinitionName") or one.process_definition_id
-        if await _is_protected(site, one):
+        if await mark_of_incident(site, one) is not None:
             # A message may say anything of the case: it is read where that is written down.
             one = one.model_copy(update={"error_message": reader.say("tasks.protected")})
         result.append({"incident": one, "business_id": instance.get("businessId"), "process": process})
     return result
-
-
-async def _is_protected(site: Site, one: Incident) -> bool:
-    seen = await variables_of(site, one.process_instance_key or 0) if names_needed(site.parts.section) else {}
-    return mark_of(site.parts.section, one.process_definition_id, seen, elements=(one.element_id,)) is not None
 
 
 async def retry(request: Request) -> Response:
@@ -132,7 +120,7 @@ async def retry(request: Request) -> Response:
     reader = site.reader(request)
     parts, say = site.parts, reader.say
     if not site.is_operator(reader.person):
-        return site.render(request, "refused.html", status=404, said=await said(site, reader, NotFound("operators only")))
+        raise NotFound("operators only")
     try:
         found = next((one["incident"] for one in await open_incidents(site, reader) if one["incident"].incident_key == key), None)
         if found is None:

@@ -10,9 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from camunda_workers.ai.reading import read_pages
-from camunda_workers.errors import CamundaWorkersError
-from camunda_workers.inbox.pages.files import of_case, of_task, refused
-from camunda_workers.inbox.site import Reader, Site, site_of
+from camunda_workers.inbox.pages.files import of_case, of_task
+from camunda_workers.inbox.site import site_of
 from camunda_workers.inbox.views.advice import advice
 from camunda_workers.inbox.views.papers import marked
 from camunda_workers.tasks.documents import CaseDocument
@@ -20,32 +19,23 @@ from camunda_workers.tasks.documents import CaseDocument
 
 async def read(request: Request) -> Response:
     """A document of a task's case."""
-    site, key = site_of(request), int(request.path_params["key"])
-    reader = site.reader(request)
-    try:
-        found, one, content = await of_task(site, reader, key, str(request.path_params["file"]))
-    except CamundaWorkersError as error:
-        return await refused(request, site, reader, error)
-    return await _page(request, site, reader, one, content, found.variables, f"/tasks/{key}", found.task.name or found.task.element_id)
+    opened = await of_task(request)
+    task = opened.task
+    return await _page(request, opened.document, opened.content, opened.variables, f"/tasks/{task.key}", task.name or task.element_id)
 
 
 async def read_of_case(request: Request) -> Response:
     """A document of a case, for whoever may see the case."""
-    site, business_id = site_of(request), str(request.path_params["business_id"])
-    reader = site.reader(request)
-    try:
-        variables, one, content = await of_case(site, reader, business_id, str(request.path_params["file"]))
-    except CamundaWorkersError as error:
-        return await refused(request, site, reader, error)
-    back = f"/cases/{quote(business_id, safe='')}"
-    return await _page(request, site, reader, one, content, variables, back, reader.say("case.title", id=business_id))
+    variables, one, content = await of_case(request)
+    business_id = str(request.path_params["business_id"])
+    title = site_of(request).reader(request).say("case.title", id=business_id)
+    return await _page(request, one, content, variables, f"/cases/{quote(business_id, safe='')}", title)
 
 
-async def _page(
-    request: Request, site: Site, reader: Reader, one: CaseDocument, content: bytes, variables: Mapping[str, Any], back: str, title: str
-) -> Response:
+async def _page(request: Request, one: CaseDocument, content: bytes, variables: Mapping[str, Any], back: str, title: str) -> Response:
+    site = site_of(request)
     pages = await read_pages(content, one.content_type)
-    opinion = advice(variables, site.parts.section.advice, reader.say, files=[one])
+    opinion = advice(variables, site.parts.section.advice, site.reader(request).say, files=[one])
     quotes = [each for each in (opinion.quotes if opinion else ()) if each.file == one.id]
     values: dict[str, Any] = {
         "document": one,

@@ -12,12 +12,13 @@ from starlette.responses import JSONResponse, Response
 from camunda_workers.errors import CamundaWorkersError
 from camunda_workers.inbox.audit import viewed, viewed_on
 from camunda_workers.inbox.marks import mark_of_case, mark_of_task, variables_of
-from camunda_workers.inbox.reading import files_of_case, instances_seen, tasks_of_case
+from camunda_workers.inbox.reading import files_of_case, tasks_of_case
 from camunda_workers.inbox.refusals import said
-from camunda_workers.inbox.site import Reader, Site, site_of
-from camunda_workers.tasks import TaskPage
+from camunda_workers.inbox.site import Site, site_of
+from camunda_workers.tasks.access import business_of
 from camunda_workers.tasks.documents import CaseDocument, chosen, documents_of
 from camunda_workers.tasks.duties.sink import Fact
+from camunda_workers.tasks.notes import OpenedDocument
 from camunda_workers.tasks.store.content import KINDS
 
 CHANGED = {"HX-Trigger": "changed"}
@@ -56,49 +57,42 @@ async def listed(request: Request) -> Response:
 
 async def download(request: Request) -> Response:
     """A file of a task's case."""
-    site, key = site_of(request), int(request.path_params["key"])
-    reader = site.reader(request)
-    try:
-        _, one, content = await of_task(site, reader, key, str(request.path_params["file"]))
-    except CamundaWorkersError as error:
-        return await refused(request, site, reader, error)
-    return sent(one, content)
+    opened = await of_task(request)
+    return sent(opened.document, opened.content)
 
 
 async def download_of_case(request: Request) -> Response:
     """A file of a case, for whoever may see the case."""
-    site, business_id = site_of(request), str(request.path_params["business_id"])
-    reader = site.reader(request)
-    try:
-        _, one, content = await of_case(site, reader, business_id, str(request.path_params["file"]))
-    except CamundaWorkersError as error:
-        return await refused(request, site, reader, error)
+    _, one, content = await of_case(request)
     return sent(one, content)
 
 
-async def of_task(site: Site, reader: Reader, key: int, name: str) -> tuple[TaskPage, CaseDocument, bytes]:
-    """A document of a task's case with its content; whoever looks at a sensitive one is written down before anything of it is shown.
+async def of_task(request: Request) -> OpenedDocument:
+    """The document of a task's case that an address names; whoever looks at a sensitive one is written down before anything of it is shown.
 
     Raises:
         NotFound: there is none.
     """
-    found = await site.parts.tasks.show(reader.person.caller, key)
-    one, content = await site.parts.tasks.document(reader.person.caller, key, name)
-    if (mark := await mark_of_task(site, found.task)) is not None:
-        where: dict[str, Any] = {"task_key": key, "process_instance_key": found.task.process_instance_key, "business_id": found.business_id}
-        await viewed(site, reader, "file", mark, about=one.name, **where)
-    return found, one, content
+    site, key = site_of(request), int(request.path_params["key"])
+    reader = site.reader(request)
+    opened = await site.parts.tasks.document(reader.person.caller, key, str(request.path_params["file"]))
+    task = opened.task
+    if (mark := await mark_of_task(site, task)) is not None:
+        where: dict[str, Any] = {"task_key": key, "process_instance_key": task.process_instance_key, "business_id": business_of(task)}
+        await viewed(site, reader, "file", mark, about=opened.document.name, **where)
+    return opened
 
 
-async def of_case(site: Site, reader: Reader, business_id: str, name: str) -> tuple[Mapping[str, Any], CaseDocument, bytes]:
+async def of_case(request: Request) -> tuple[Mapping[str, Any], CaseDocument, bytes]:
     """The same for a case; with the variables of the process instance that the case began with.
 
     Raises:
         NotFound: there is none, or nobody may know of the case.
     """
-    await tasks_of_case(site, reader, business_id)
-    parts, instances = site.parts, await instances_seen(site, reader, business_id)
-    one = chosen(await documents_of_case(site, instances), name)
+    site, business_id = site_of(request), str(request.path_params["business_id"])
+    reader, parts = site.reader(request), site.parts
+    instances, _ = await tasks_of_case(site, reader, business_id)
+    one = chosen(await documents_of_case(site, instances), str(request.path_params["file"]))
     content = await parts.tasks.shelf.content(one)
     own = one.attachment
     instance = own.process_instance_key if own is not None else instances[0]
@@ -127,9 +121,3 @@ def sent(one: CaseDocument, content: bytes) -> Response:
     # What a reference says of itself is anybody's word: only what we would take is named.
     kind = one.content_type.partition(";")[0].strip()
     return Response(content, media_type=kind if kind in KINDS else "application/octet-stream", headers=headers)
-
-
-async def refused(request: Request, site: Site, reader: Reader, error: CamundaWorkersError) -> Response:
-    """A page that says why there is nothing."""
-    note = await said(site, reader, error)
-    return site.render(request, "refused.html", status=note.status, said=note)

@@ -15,7 +15,6 @@ from camunda_workers.events.projections.definitions import resource_of
 from camunda_workers.inbox.addresses import number_in
 from camunda_workers.inbox.numbers import Definition, Heat, Numbers, definitions, numbers, shades
 from camunda_workers.inbox.pages.cases import open_incidents
-from camunda_workers.inbox.refusals import said
 from camunda_workers.inbox.site import Reader, Site, site_of
 from camunda_workers.inbox.views.times import brief
 
@@ -29,7 +28,7 @@ async def processes(request: Request) -> Response:
     site = site_of(request)
     reader = site.reader(request)
     if not site.is_operator(reader.person):
-        return await _gone(request, site, reader)
+        raise NotFound("operators only")
     return site.render(request, "processes.html", definitions=await _definitions(site, reader))
 
 
@@ -37,10 +36,7 @@ async def process(request: Request) -> Response:
     """A version of a process."""
     site, key = site_of(request), int(request.path_params["key"])
     reader = site.reader(request)
-    try:
-        one, all_of_it = await _known(site, reader, key)
-    except NotFound:
-        return await _gone(request, site, reader)
+    one, all_of_it = await _known(site, reader, key)
     heat, days = _asked(request)
     found = await _numbers(site, key, days)
     resource = (await site.parts.log.process_definitions([key]))[-1].value
@@ -132,7 +128,3 @@ async def _numbers(site: Site, key: int, days: int) -> list[Numbers]:
 def _asked(request: Request) -> tuple[Heat, int]:
     heat, days = request.query_params.get("heat"), request.query_params.get("days", "")
     return (heat if heat in HEATS else "often"), (asked if (asked := number_in(days)) in DAYS else USUAL)
-
-
-async def _gone(request: Request, site: Site, reader: Reader) -> Response:
-    return site.render(request, "refused.html", status=404, said=await said(site, reader, NotFound("operators only")))

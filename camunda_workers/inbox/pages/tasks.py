@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from camunda_workers.client import UserTask
 from camunda_workers.errors import CamundaWorkersError, NotFound
 from camunda_workers.inbox.audit import viewed, viewed_on
-from camunda_workers.inbox.reading import diagram_of, instances_seen, listed, stand_of, story_of
+from camunda_workers.inbox.reading import diagram_of, instances_seen, listed, stand_of, story_of_task
 from camunda_workers.inbox.refusals import Said, said
 from camunda_workers.inbox.site import Reader, Site, is_part, site_of
 from camunda_workers.inbox.views.advice import JUDGED, advice
@@ -177,7 +177,7 @@ async def _page(site: Site, reader: Reader, key: int, tab: str) -> dict[str, Any
         except NotFound:
             values["diagram"] = None
     else:
-        values["story"] = await story_of(site, reader, found.business_id, task.process_instance_key)
+        values["story"] = await story_of_task(site, reader, found.business_id, task.process_instance_key)
     return values
 
 
