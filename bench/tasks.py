@@ -81,7 +81,7 @@ async def ground(where: Path | str, folder: Path) -> AsyncGenerator[Ground]:
         store = await stack.enter_async_context(TaskStore(folder / "tasks.db", files=folder / "attachments"))
         queue = TaskQueue(log, catch_up=engine.read_model)
         tasks = await stack.enter_async_context(
-            open_tasks(client, log, duties, store=store, clock=engine.clock, catch_up=engine.read_model, queue=queue)
+            open_tasks(client, log, duties, store=store, clock=engine.clock, catch_up=engine.read_model, queue=queue, shows=section)
         )
         await client.deploy(ROOT / "bpmn" / "claims", ROOT / "forms")
         listeners = duties_router(duties, lambda: open_desk(duties, log, store=store, clock=engine.clock))

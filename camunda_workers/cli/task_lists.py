@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +10,7 @@ import typer
 
 from camunda_workers.cli.task_session import As, Groups, Json, Session, run, show_json
 from camunda_workers.errors import InvalidArgument
+from camunda_workers.tasks.looks import OVERDUE, SLACK, UNDATED, chosen, order_of
 
 if TYPE_CHECKING:
     from camunda_workers.client import UserTask
@@ -33,21 +33,8 @@ class ListScope(StrEnum):
 class Due(StrEnum):
     """When what is listed is due."""
 
-    OVERDUE = "overdue"
-    NONE = "none"
-
-
-SLACK = "slack"
-ORDERS: Mapping[str, str] = {
-    "slack": "slack,-priority,creation_date",
-    "due": "due_date,-priority,creation_date",
-    "priority": "-priority,due_date",
-    "newest": "-creation_date",
-    "oldest": "creation_date",
-}
-"""What filters that were kept in the inbox call an order."""
-SEARCHED = 500
-"""Among so many tasks words are searched, as in the inbox."""
+    OVERDUE = OVERDUE
+    NONE = UNDATED
 
 
 def list_(
@@ -59,7 +46,7 @@ def list_(
     element: Annotated[str | None, typer.Option(help="Only this user task of the diagram.", metavar="ID")] = None,
     due: Annotated[Due | None, typer.Option(help="Only what is overdue, or what has no due date.")] = None,
     text: Annotated[
-        str | None, typer.Option(help="Only with these words in name, process, case, people or groups.", metavar="WORDS")
+        str | None, typer.Option(help="Only with these words in name, process, case, title, people or groups.", metavar="WORDS")
     ] = None,
     kept: Annotated[
         str | None, typer.Option("--filter", help="As a filter of yours says, kept here or in the inbox.", metavar="NAME")
@@ -79,20 +66,16 @@ def list_(
     async def work(session: Session) -> tuple[Sequence[UserTask], int, str | None]:
         look = await _look(session, kept)
         look |= {name: value for name, value in given.items() if value}
-        words = look.get("q", "").casefold().split()
-        order = look.get("sort", SLACK)
         found = await session.tasks.page(
             session.caller,
             ListScope(look.get("scope", ListScope.ALL)).value,
-            filter=_where(process, look, session.tasks.desk.now()),
-            sort=[name.strip() for name in ORDERS.get(order, order).split(",") if name.strip()],
-            limit=SEARCHED if words else limit,
+            filter=chosen(session.tasks.desk.now(), process=process or "", element=look.get("element", ""), due=look.get("due", "")),
+            sort=order_of(look.get("sort", SLACK)),
+            limit=limit,
             after=after,
+            words=look.get("q", ""),
         )
-        if not words:
-            return found.items, found.total, found.cursor
-        items = [task for task in found.items if all(word in _words(task) for word in words)]
-        return items[:limit], len(items), None
+        return found.items, found.total, found.cursor
 
     items, total, cursor = run(work, user, groups)
     if as_json:
@@ -127,24 +110,6 @@ async def _look(session: Session, name: str | None) -> dict[str, str]:
     if called not in saved:
         raise InvalidArgument(f"there is no filter '{name}' of yours; there are: {', '.join(saved) or 'none'}")
     return dict(saved[called])
-
-
-def _where(process: str | None, look: Mapping[str, str], now: datetime) -> dict[str, object]:
-    wanted: dict[str, object] = {
-        name: value for name, value in (("process_definition_id", process), ("element_id", look.get("element"))) if value
-    }
-    if look.get("due") == Due.OVERDUE:
-        wanted["due_date"] = {"$lt": now}
-    elif look.get("due") == Due.NONE:
-        wanted["due_date"] = {"$exists": False}
-    return wanted
-
-
-def _words(task: UserTask) -> str:
-    from camunda_workers.tasks.access import business_of
-
-    names = (task.name, task.element_id, task.process_name, task.process_definition_id, business_of(task), task.assignee, str(task.key))
-    return " ".join((*filter(None, names), *task.candidate_groups, *task.candidate_users)).casefold()
 
 
 def counts(user: As = None, groups: Groups = None, as_json: Json = False) -> None:

@@ -15,7 +15,7 @@ import typer
 from camunda_workers.settings import Settings, find_project_file, load_project
 
 if TYPE_CHECKING:
-    from camunda_workers.project_people import DutiesSection
+    from camunda_workers.project_people import DutiesSection, InboxSection
     from camunda_workers.tasks import Caller, TaskService
 
 T = TypeVar("T")
@@ -47,6 +47,13 @@ def duties_here() -> DutiesSection:
     return load_project().duties if find_project_file() is not None else DutiesSection()
 
 
+def shown_here() -> InboxSection:
+    """What the project in or above this folder shows of cases, and which are sensitive."""
+    from camunda_workers.project_people import InboxSection
+
+    return load_project().inbox if find_project_file() is not None else InboxSection()
+
+
 @asynccontextmanager
 async def session(user: str | None, groups: str | None) -> AsyncGenerator[Session]:
     """Open the task service for somebody."""
@@ -69,7 +76,7 @@ async def session(user: str | None, groups: str | None) -> AsyncGenerator[Sessio
     async with (
         log as events,
         Client(settings=settings) as client,
-        open_tasks(client, events, duties_here(), store=store_of(settings), patience=patience) as tasks,
+        open_tasks(client, events, duties_here(), store=store_of(settings), patience=patience, shows=shown_here()) as tasks,
     ):
         yield Session(tasks, caller)
 

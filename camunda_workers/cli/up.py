@@ -143,6 +143,7 @@ async def run_up(
                 catch_up=engine.read_model,
                 channels=channels_of(settings),
                 queue=TaskQueue(log, catch_up=engine.read_model, expected=project.tasks.expected),
+                shows=project.inbox,
             )
         )
         await stack.enter_async_context(auditing(project.duties, log, store, clock=engine.clock))

@@ -15,11 +15,9 @@ from camunda_workers.inbox.marks import mark_of_case, mark_of_task
 from camunda_workers.inbox.site import Reader, Site
 from camunda_workers.tasks.access import business_of
 from camunda_workers.tasks.duties.sink import Fact
+from camunda_workers.tasks.sensitive import VIEWED
 from camunda_workers.tasks.store.tables import facts
 from camunda_workers.tasks.store.times import moment
-
-VIEWED: Final = "case.viewed"
-"""The kind of fact that a look at a sensitive case is."""
 
 AUDITED: Final = "audit.read"
 """Looking at the list of looks is a look, too."""

@@ -62,6 +62,7 @@ async def open_parts(project: ProjectFile, settings: Settings, log: EventLog) ->
             sink=LogFacts(log),
             channels=channels_of(settings),
             queue=TaskQueue(log, expected=project.tasks.expected),
+            shows=project.inbox,
         ) as tasks,
         notifying(settings, project.tasks, tasks, client, SystemClock(), project=project.name),
         auditing(project.duties, log, tasks.store),

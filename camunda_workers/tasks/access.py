@@ -12,6 +12,7 @@ from camunda_workers.client import Client, UserTask
 from camunda_workers.client.business_id import business_id_of
 from camunda_workers.clock import Clock, SystemClock
 from camunda_workers.errors import DeadlineExceeded, InvalidState, NotFound, PermissionDenied
+from camunda_workers.project_people import InboxSection
 from camunda_workers.tasks.caller import Caller
 from camunda_workers.tasks.documents import EngineShelf
 from camunda_workers.tasks.duties.desk import Asked, DutyDesk
@@ -45,6 +46,7 @@ class TaskAccess:
         channels: over which news goes out.
         queue: reads lists of tasks from our own log; the engine's search is asked when not given.
         expected: how long tasks take, as the project file says, where there is no log to measure it in.
+        shows: what is shown of cases, and which of them are sensitive.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class TaskAccess:
         channels: Sequence[Channel] = ("email",),
         queue: TaskQueue | None = None,
         expected: Mapping[str, timedelta] | None = None,
+        shows: InboxSection | None = None,
     ) -> None:
         self._client = client
         self._store = store
@@ -69,6 +72,7 @@ class TaskAccess:
         self._queue = queue
         self._stated = Efforts(expected)
         self._shelf = EngineShelf(client, store.attachments)
+        self._shows = shows or InboxSection()
 
     async def _find(self, caller: Caller, key: int) -> UserTask:
         """A task the caller may know of.

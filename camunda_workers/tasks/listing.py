@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final, Literal
 
@@ -15,11 +15,13 @@ from pydantic.alias_generators import to_snake
 
 from camunda_workers.client import UserTask
 from camunda_workers.errors import InvalidArgument
-from camunda_workers.tasks.access import TaskAccess
+from camunda_workers.tasks.access import TaskAccess, business_of
 from camunda_workers.tasks.audience import Wanted
 from camunda_workers.tasks.caller import Caller
 from camunda_workers.tasks.effort import Effort, slack
-from camunda_workers.tasks.queue import SLACK, TaskList
+from camunda_workers.tasks.looks import SLACK, searched_in, words_of
+from camunda_workers.tasks.queue import TaskList
+from camunda_workers.tasks.sensitive import marks_forms, names_shown, title_of
 from camunda_workers.tasks.store.desk_view import DeskView, desk_view
 from camunda_workers.tasks.store.filters import SavedFilter
 
@@ -33,6 +35,7 @@ ALIVE: Final = ("CREATED", "ASSIGNING", "UPDATING", "COMPLETING")
 """The states of a task that is not over."""
 
 _DEEPEST: Final = 2_000
+_READ: Final = 500
 
 
 @dataclass(frozen=True)
@@ -44,12 +47,14 @@ class Overview:
         counts: how many there are in each scope.
         variables: by process instance and name, those that were asked for.
         saved: the caller's filters.
+        forms: the ids of the listed tasks' forms, by form key, where a form makes a case sensitive.
     """
 
     tasks: TaskList
     counts: Mapping[Scope, int]
     variables: Mapping[int, Mapping[str, Any]]
     saved: Sequence[SavedFilter]
+    forms: Mapping[int, str] = field(default_factory=dict[int, str])
 
 
 class TaskLists(TaskAccess):
@@ -77,6 +82,7 @@ class TaskLists(TaskAccess):
         limit: int = 50,
         after: str | None = None,
         count_to: int | None = None,
+        words: str = "",
     ) -> TaskList:
         """A page of the tasks somebody may work on, and how many there are in all.
 
@@ -90,6 +96,7 @@ class TaskLists(TaskAccess):
             limit: how many at most.
             after: the cursor of the page before.
             count_to: where it is enough to know that there are at least so many; all of a long queue takes longer to count than to show.
+            words: only tasks in whose names, case, title, people or groups every one of these words is; all of them are searched.
 
         Raises:
             InvalidArgument: there is no such field, or the cursor is not of this list.
@@ -98,8 +105,10 @@ class TaskLists(TaskAccess):
         limited = self._limited(caller, filter)
         wanted = await self._wanted(caller, scope)
         if self._queue is not None:
-            return await self._queue.page(wanted, filter=limited, sort=fields, limit=limit, after=after, count_to=count_to)
-        return await self._searched(wanted, limited, fields, limit, after)
+            return await self._queue.page(
+                wanted, filter=limited, sort=fields, limit=limit, after=after, count_to=count_to, words=words, shows=self._shows
+            )
+        return await self._searched(wanted, limited, fields, limit, after, words)
 
     async def overview(
         self,
@@ -111,6 +120,7 @@ class TaskLists(TaskAccess):
         limit: int = 50,
         count_to: int | None = None,
         names: Sequence[str] = (),
+        words: str = "",
     ) -> Overview:
         """A list with what stands beside it, in as few looks at the databases as there are databases.
 
@@ -122,6 +132,7 @@ class TaskLists(TaskAccess):
             limit: see there.
             count_to: how far the scopes' tasks are counted; those of the list are not.
             names: the variables of the listed tasks' process instances that are wanted.
+            words: see `page`.
 
         Raises:
             InvalidArgument: see `page`.
@@ -132,9 +143,10 @@ class TaskLists(TaskAccess):
         others = [await self._wanted(caller, one, seen) for one in COUNTED]
         numbers: Mapping[Scope, int]
         if self._queue is None:
-            found = await self._searched(wanted, self._limited(caller, filter), fields, limit, None)
+            found = await self._searched(wanted, self._limited(caller, filter), fields, limit, None, words)
             numbers = await self.counts(caller, COUNTED, count_to=count_to)
             variables = await self._searched_variables(found.items, names)
+            forms = await self._searched_forms(found.items)
         else:
             view = await self._queue.view(
                 wanted,
@@ -146,11 +158,13 @@ class TaskLists(TaskAccess):
                 count_each_to=count_to,
                 within=self._limited(caller, None),
                 names=names,
+                words=words,
+                shows=self._shows,
             )
-            found, variables = view.tasks, view.variables
+            found, variables, forms = view.tasks, view.variables, view.forms
             numbers = dict(zip(COUNTED, view.counts, strict=True))
         given: dict[Scope, int] = {"delegated": len(seen.delegated)}
-        return Overview(found, {**numbers, **given}, variables, seen.saved)
+        return Overview(found, {**numbers, **given}, variables, seen.saved, forms)
 
     async def _searched_variables(self, tasks: Sequence[UserTask], names: Sequence[str]) -> Mapping[int, Mapping[str, Any]]:
         instances = sorted({task.process_instance_key for task in tasks if task.process_instance_key})
@@ -163,6 +177,15 @@ class TaskLists(TaskAccess):
             with suppress(ValueError):
                 result.setdefault(item.scope_key or 0, {})[item.name] = json.loads(item.value)
         return result
+
+    async def _searched_forms(self, tasks: Sequence[UserTask]) -> Mapping[int, str]:
+        if not marks_forms(self._shows):
+            return {}
+        found: dict[int, str] = {}
+        for key, task in {task.form_key: task for task in tasks if task.form_key is not None}.items():
+            if (form := await self._client.get_user_task_form(task.key)) is not None:
+                found[key] = form.form_id
+        return found
 
     async def counts(self, caller: Caller, scopes: Sequence[Scope] = COUNTED, *, count_to: int | None = None) -> Mapping[Scope, int]:
         """How many tasks there are in each scope; ``count_to`` as for `page`."""
@@ -222,18 +245,27 @@ class TaskLists(TaskAccess):
             keys = [*seen.delegated]
         return Wanted(tuple(dict.fromkeys(assignees)), groups, user, keys)
 
-    async def _searched(self, wanted: Wanted, filter: Search, sort: Sequence[str], limit: int, after: str | None) -> TaskList:
+    async def _searched(
+        self, wanted: Wanted, filter: Search, sort: Sequence[str], limit: int, after: str | None, words: str = ""
+    ) -> TaskList:
         """The same by the engine's own search, where there is no log that follows it: by slack only as far as work is stated."""
         base: Search = {"state": {"$in": list(ALIVE)}, **filter}
-        begin = _offset(after)
+        begin, looked_for = _offset(after), words_of(words)
         # Several searches have no cursor in common: each is read from its start, and what was shown already is left out.
         fields = ["due_date" if name.removeprefix("-") == SLACK else name for name in sort]
         most = _DEEPEST if SLACK in sort else begin + limit
         total, found = 0, dict[int, UserTask]()
         for one in _searches(wanted):
+            if looked_for:
+                # The engine finds no words: every task that the person may see is read.
+                found |= {task.key: task async for task in self._all({**base, **one}, fields)}
+                continue
             page = await self._client.search_user_tasks({**base, **one}, fields, {"from": 0, "limit": most})
             total += page.total - sum(task.key in found for task in page)
             found |= {task.key: task for task in page}
+        if looked_for:
+            found = await self._with_words(found, looked_for)
+            total = len(found)
         ordered = in_order(list(found.values()), fields)
         if SLACK in sort:
             now, known = self._clock.now(), self._stated.stated
@@ -242,6 +274,36 @@ class TaskLists(TaskAccess):
         shown = ordered[begin : begin + limit]
         more = begin + limit < total and shown
         return TaskList(shown, total, base64.urlsafe_b64encode(str(begin + limit).encode()).decode() if more else None)
+
+    async def _all(self, where: Search, fields: Sequence[str]) -> AsyncIterator[UserTask]:
+        page: Mapping[str, object] = {"limit": _READ}
+        while True:
+            found = await self._client.search_user_tasks(where, fields, page)
+            for task in found:
+                yield task
+            if len(found) < _READ or found.end_cursor is None:
+                return
+            page = {"limit": _READ, "after": found.end_cursor}
+
+    async def _with_words(self, tasks: Mapping[int, UserTask], words: Sequence[str]) -> dict[int, UserTask]:
+        """Those tasks in whose text the words are, titles of cases that are not sensitive included."""
+        items, titles = list(tasks.values()), dict[int, str]()
+        names = names_shown(self._shows.processes)
+        for begin in range(0, len(items) if names else 0, _READ):
+            some = items[begin : begin + _READ]
+            values, forms = await self._searched_variables(some, names), await self._searched_forms(some)
+            titles |= {
+                task.key: title_of(
+                    self._shows,
+                    task.process_definition_id,
+                    task.element_id,
+                    values.get(task.process_instance_key or 0, {}),
+                    forms.get(task.form_key or 0),
+                )
+                for task in some
+            }
+        texts = {task.key: searched_in(task, business_of(task), titles.get(task.key, "")) for task in items}
+        return {key: task for key, task in tasks.items() if all(word in texts[key] for word in words)}
 
     def _away(self, caller: Caller, seen: DeskView) -> Sequence[str]:
         """The accounts of everybody who is away and for whom the caller stands in now."""

@@ -19,10 +19,8 @@ from camunda_workers.events.filters import Kind
 from camunda_workers.events.projections.user_tasks import user_tasks
 from camunda_workers.tasks.audience import Stream
 from camunda_workers.tasks.effort import Effort
+from camunda_workers.tasks.looks import SLACK
 from camunda_workers.tasks.statements import TASKS, Part, is_postgresql, one, source
-
-SLACK: Final = "slack"
-"""Sorts by time left minus expected work: what has to be begun first comes first."""
 
 _LAST: Final = 2**62  # what has no date comes last
 _DUE: Final = f"{TASKS}.due_at"

@@ -19,11 +19,14 @@ from camunda_workers.errors import InvalidArgument
 from camunda_workers.events import EventLog, ReadModel
 from camunda_workers.events.log import FACTS_PARTITION
 from camunda_workers.events.projections import PROJECTIONS
-from camunda_workers.tasks.audience import Wanted, conditions_of, streams_of
+from camunda_workers.project_people import InboxSection
+from camunda_workers.tasks.audience import Wanted
 from camunda_workers.tasks.effort import Effort, Efforts
-from camunda_workers.tasks.orders import SLACK, beyond, bound, cursor_of, orders_of, read_cursor
-from camunda_workers.tasks.shown import shown, values_of
-from camunda_workers.tasks.statements import Part, begin, one, rows, source
+from camunda_workers.tasks.looks import SLACK, words_of
+from camunda_workers.tasks.paging import counts_of, page_of
+from camunda_workers.tasks.search import TaskTexts
+from camunda_workers.tasks.shown import forms_of, values_of
+from camunda_workers.tasks.statements import begin, rows
 
 __all__ = ["LONGEST_PAGE", "SLACK", "TaskList", "TaskQueue", "Viewed"]
 
@@ -60,11 +63,13 @@ class Viewed:
         tasks: the page.
         counts: how many there are of each that was asked for.
         variables: by process instance and name.
+        forms: the ids of the tasks' forms, by form key.
     """
 
     tasks: TaskList
     counts: Sequence[int]
     variables: Mapping[int, Mapping[str, Any]]
+    forms: Mapping[int, str]
 
 
 class TaskQueue:
@@ -87,6 +92,7 @@ class TaskQueue:
         self._catch_up = catch_up
         self._models: dict[int, ReadModel] = {}
         self._efforts = Efforts(expected)
+        self._texts = TaskTexts(InboxSection())
 
     async def page(
         self,
@@ -97,6 +103,8 @@ class TaskQueue:
         limit: int = 50,
         after: str | None = None,
         count_to: int | None = None,
+        words: str = "",
+        shows: InboxSection | None = None,
     ) -> TaskList:
         """A page of tasks.
 
@@ -107,11 +115,13 @@ class TaskQueue:
             limit: how many at most.
             after: the cursor of the page before, of the same list.
             count_to: count no further than this in each part of the list, and not at all with 0; all of a long queue takes longer than its page.
+            words: only tasks in whose names, case, title, people or groups every one of these words is.
+            shows: says what a case's title is; without it, titles are not searched.
 
         Raises:
-            InvalidArgument: there is no such field, or the cursor is not of this list.
+            InvalidArgument: there is no such field, the cursor is not of this list, or words are to be found in tasks that are over.
         """
-        seen = await self.view(wanted, filter=filter, sort=sort, limit=limit, after=after, count_to=count_to)
+        seen = await self.view(wanted, filter=filter, sort=sort, limit=limit, after=after, count_to=count_to, words=words, shows=shows)
         return seen.tasks
 
     async def view(
@@ -127,6 +137,8 @@ class TaskQueue:
         count_each_to: int | None = None,
         within: Mapping[str, Any] | None = None,
         names: Sequence[str] = (),
+        words: str = "",
+        shows: InboxSection | None = None,
     ) -> Viewed:
         """A page as `page` has it, and what is shown beside it: one look at the database instead of several.
 
@@ -141,6 +153,8 @@ class TaskQueue:
             count_each_to: how far.
             within: the filter for what else is counted.
             names: the variables of the page's process instances that are wanted, too.
+            words: see there.
+            shows: see there.
         """
         if not 1 <= limit <= LONGEST_PAGE:
             raise InvalidArgument(f"a page has 1 to {LONGEST_PAGE:,} tasks")
@@ -148,13 +162,24 @@ class TaskQueue:
         if any(one.removeprefix("-") == SLACK for one in sort):
             efforts = await self.efforts()
 
+        looked_for, texts = words_of(words), self._texts_of(shows or InboxSection())
+        if looked_for and "state" in (filter or {}):
+            raise InvalidArgument("words are looked for among the tasks that are open: leave out the state")
+
         def read(connection: Connection) -> Viewed:
-            tasks = _page(connection, wanted, filter or {}, sort, limit, after, efforts, count_to)
-            counts = _counts(connection, counted, within or {}, count_each_to)
-            instances = sorted({task.process_instance_key for task in tasks.items if task.process_instance_key})
-            return Viewed(tasks, counts, values_of(connection, instances, names))
+            among = texts.find(connection, looked_for) if looked_for else None
+            items, total, cursor = page_of(connection, wanted, filter or {}, sort, limit, after, efforts, count_to, among)
+            counts = counts_of(connection, counted, within or {}, count_each_to)
+            instances = sorted({task.process_instance_key for task in items if task.process_instance_key})
+            forms = forms_of(connection, sorted({task.form_key for task in items if task.form_key}))
+            return Viewed(TaskList(items, total, cursor), counts, values_of(connection, instances, names), forms)
 
         return await self._read(read)
+
+    def _texts_of(self, shows: InboxSection) -> TaskTexts:
+        if self._texts.shows != shows:
+            self._texts = TaskTexts(shows)
+        return self._texts
 
     async def efforts(self) -> Mapping[tuple[str, str], Effort]:
         """How long tasks take, by process id and element id."""
@@ -166,7 +191,7 @@ class TaskQueue:
 
     async def count(self, *wanted: Wanted, filter: Mapping[str, Any] | None = None, count_to: int | None = None) -> Sequence[int]:
         """How many tasks there are in all, of each; see `page`."""
-        return await self._read(lambda connection: _counts(connection, wanted, filter or {}, count_to))
+        return await self._read(lambda connection: counts_of(connection, wanted, filter or {}, count_to))
 
     async def _read(self, read: Callable[[Connection], T]) -> T:
         """Read after everything that is in the log, of every partition."""
@@ -200,51 +225,3 @@ _BEHIND: Final = (
     f"< {len(PROJECTIONS)}"
 )
 """The partitions of which not every projection has everything that is in the log."""
-
-
-def _page(
-    connection: Connection,
-    wanted: Wanted,
-    filter: Mapping[str, Any],
-    sort: Sequence[str],
-    limit: int,
-    after: str | None,
-    efforts: Mapping[tuple[str, str], Effort],
-    count_to: int | None,
-) -> TaskList:
-    orders = orders_of(connection, sort, efforts)
-    edge = read_cursor(after, len(orders)) if after is not None else None
-    conditions = conditions_of(connection, filter)
-    columns, by = ", ".join(order.part.sql for order in orders), ", ".join(order.sql for order in orders)
-    total, found, streams = 0, list[tuple[Any, ...]](), streams_of(connection, wanted)
-    for stream in streams:
-        asked = [stream.part, conditions]
-        total += _count(connection, asked, count_to)
-        if edge is not None:
-            asked.append(beyond(orders, edge))
-        if (near := bound(connection, stream, asked, orders[0], edge, limit + 1)) is not None:
-            asked.append(near)
-        used = [*asked, *(order.part for order in orders)]
-        query = f"SELECT {columns} FROM {source(*used)} WHERE {' AND '.join(part.sql for part in asked)} ORDER BY {by} LIMIT :limit"
-        found += rows(connection, query, {name: value for part in used for name, value in part.values.items()} | {"limit": limit + 1})
-    if len(streams) > 1:
-        for number in reversed(range(len(orders))):
-            found.sort(key=lambda row, number=number: row[number], reverse=orders[number].is_descending)
-    first = found[:limit]
-    items = shown(connection, [row[-1] for row in first])
-    return TaskList(items, total, cursor_of(first[-1]) if len(found) > limit and first else None)
-
-
-def _counts(connection: Connection, wanted: Sequence[Wanted], filter: Mapping[str, Any], most: int | None) -> list[int]:
-    conditions = conditions_of(connection, filter)
-    return [sum(_count(connection, [stream.part, conditions], most) for stream in streams_of(connection, each)) for each in wanted]
-
-
-def _count(connection: Connection, asked: Sequence[Part], most: int | None) -> int:
-    if most == 0:
-        return 0
-    values = {name: value for part in asked for name, value in part.values.items()}
-    query = f"FROM {source(*asked)} WHERE {' AND '.join(part.sql for part in asked)}"
-    if most is None:
-        return one(connection, f"SELECT count(*) {query}", values)
-    return one(connection, f"SELECT count(*) FROM (SELECT 1 {query} LIMIT :most) AS found", {**values, "most": most})

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from camunda_workers.client import Client
     from camunda_workers.clock import Clock
     from camunda_workers.events import EventLog
-    from camunda_workers.project_people import DutiesSection
+    from camunda_workers.project_people import DutiesSection, InboxSection
     from camunda_workers.tasks.duties.desk import DutyDesk
     from camunda_workers.tasks.duties.identity import Directory
     from camunda_workers.tasks.duties.sink import FactSink
@@ -119,6 +119,7 @@ async def open_tasks(
     channels: Sequence[Channel] = ("email",),
     queue: TaskQueue | None = None,
     expected: Mapping[str, timedelta] | None = None,
+    shows: InboxSection | None = None,
 ) -> AsyncGenerator[TaskService]:
     """Open the task service; arguments as for `open_desk`, and:
 
@@ -136,8 +137,9 @@ async def open_tasks(
         channels: over which news about tasks goes out.
         queue: reads lists of tasks from our own log, for an application whose log follows the engine; the engine's search is asked otherwise.
         expected: how long tasks take, where ``queue`` is not given.
+        shows: the project's ``[inbox]``: what a case is called, for the search, and which cases are sensitive.
     """
     async with open_desk(
         section, log, store=store, sink=sink, directory=directory, clock=clock, catch_up=catch_up, patience=patience
     ) as desk:
-        yield TaskService(client, desk.store, desk, feel=feel, clock=clock, channels=channels, queue=queue, expected=expected)
+        yield TaskService(client, desk.store, desk, feel=feel, clock=clock, channels=channels, queue=queue, expected=expected, shows=shows)

@@ -74,3 +74,11 @@ def values_of(connection: Connection, instances: Sequence[int], names: Sequence[
         except (TypeError, ValueError):
             continue
     return result
+
+
+def forms_of(connection: Connection, keys: Sequence[int]) -> dict[int, str]:
+    """The ids of forms, by their keys."""
+    if not keys:
+        return {}
+    asked = among(connection, "key", "keys", keys)
+    return {key: form_id for key, form_id in rows(connection, f"SELECT key, form_id FROM forms WHERE {asked.sql}", asked.values) if form_id}

@@ -34,11 +34,13 @@ class Part:
         sql: its text.
         values: what is bound in it.
         is_wide: whether it names tables besides the tasks'.
+        first: what the database goes through to come to the tasks.
     """
 
     sql: str
     values: Mapping[str, Any]
     is_wide: bool = False
+    first: str = ""
 
 
 def is_postgresql(connection: Connection) -> bool:
@@ -96,4 +98,5 @@ EVERYTHING: Final = " ".join(str(USER_TASK.source.compile(dialect=_SQLITE)).spli
 
 def source(*parts: Part) -> str:
     """The table alone, unless names or cases are asked for: those are in others."""
-    return EVERYTHING if any(part.is_wide for part in parts) else TASKS
+    tasks = EVERYTHING if any(part.is_wide for part in parts) else TASKS
+    return " CROSS JOIN ".join([*(part.first for part in parts if part.first), tasks])

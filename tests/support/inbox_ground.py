@@ -109,7 +109,7 @@ async def inbox(
     **different: Any,
 ) -> AsyncGenerator[Inbox]:
     """Open the office and serve its inbox; ``different`` parts take the usual ones' place, made from the office if they are functions."""
-    async with office(folder, extra=extra, agent=agent, patience=patience) as ground:
+    async with office(folder, extra=extra, agent=agent, patience=patience, shows=section) as ground:
         usual = Parts(
             client=ground.client,
             tasks=ground.tasks,

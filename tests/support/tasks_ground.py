@@ -13,7 +13,7 @@ from camunda_workers import Client, Router, worker
 from camunda_workers.client import Resource, UserTask
 from camunda_workers.engine.embedded.engine import EmbeddedEngine
 from camunda_workers.events import EventLog
-from camunda_workers.project_people import DutiesSection
+from camunda_workers.project_people import DutiesSection, InboxSection
 from camunda_workers.settings import Settings
 from camunda_workers.tasks import Caller, TaskQueue, TaskService, TaskStore, duties_router, open_desk, open_tasks
 from camunda_workers.worker import WorkerRunner
@@ -156,6 +156,7 @@ async def office(
     patience: float = 10.0,
     searches: bool = False,
     agent: Router | None = None,
+    shows: InboxSection | None = None,
 ) -> AsyncGenerator[Ground]:
     """Open the office.
 
@@ -168,6 +169,7 @@ async def office(
         patience: seconds one call may take.
         searches: whether lists come from the engine's search, as on the command line, and not from the event log.
         agent: does the triage, in the place of a worker that sends every claim to an assessor.
+        shows: what is shown of cases, and which are sensitive.
     """
     async with (
         EventLog.open(folder / "events.db" if on_disk else ":memory:") as log,
@@ -182,6 +184,7 @@ async def office(
             clock=engine.clock,
             catch_up=engine.read_model,
             queue=None if searches else TaskQueue(log, catch_up=engine.read_model),
+            shows=shows,
         ) as tasks,
     ):
         await client.deploy(ROOT / "bpmn" / "claims", ROOT / "forms", *extra)

@@ -14,7 +14,8 @@ from camunda_workers.client import UserTask
 from camunda_workers.errors import InvalidArgument
 from camunda_workers.events import EventLog
 from camunda_workers.events.projections.user_tasks import LONGEST_QUEUE
-from camunda_workers.tasks import TaskQueue
+from camunda_workers.project_people import InboxSection
+from camunda_workers.tasks import TaskQueue, paging, search
 from camunda_workers.tasks.audience import Wanted
 from camunda_workers.tasks.effort import slack
 
@@ -31,6 +32,12 @@ class Engine:
         self.lines: list[str] = []
         self.time = NOW
 
+    def variable(self, task: int, name: str, value: Any, intent: str = "CREATED") -> None:
+        """A variable of the process instance that a task is in."""
+        instance = task + 500_000
+        given = {"name": name, "value": json.dumps(value), "scopeKey": instance, "processInstanceKey": instance, "tenantId": "<default>"}
+        self._line("VARIABLE", 1_000_000 + task * 10 + len(name), intent, given)
+
     def record(self, key: int, intent: str, **value: Any) -> None:
         """One more record."""
         given: dict[str, Any] = {
@@ -46,8 +53,11 @@ class Engine:
             "creationTimestamp": round(NOW.timestamp() * 1000) + key,
             **value,
         }
+        self._line("USER_TASK", key, intent, given)
+
+    def _line(self, kind: str, key: int, intent: str, given: dict[str, Any]) -> None:
         raw: dict[str, Any] = {
-            "valueType": "USER_TASK",
+            "valueType": kind,
             "recordType": "EVENT",
             "intent": intent,
             "key": key,
@@ -139,6 +149,109 @@ async def check_pages(log: EventLog) -> None:
             assert [by(task) for task in read] == sorted(by(task) for task in read), (name, sort)
         assert await queue.count(whose, Wanted(everything=True)) == [len(expected), len(made)]
     assert len(json.dumps(LONG)) > LONGEST_QUEUE
+
+
+SHOWS = InboxSection.model_validate(
+    {"processes": {"claim": {"title": "claim.name", "sensitive_when": {"vip": True}}}, "sensitive": ["claim/secret-task"]}
+)
+NAMES = ("Robin Doe", "Grace Lindqvist", "Ümit Straße", "100% O'Neil_x")
+
+
+async def test_words_are_found_in_all_tasks_and_nowhere_else() -> None:
+    async with EventLog.open() as log:
+        await check_words(log)
+
+
+async def check_words(log: EventLog) -> None:
+    """What is found by words, page by page and in every order, against what Python finds in the tasks one by one."""
+    chance, engine = random.Random(11), Engine()
+    made: dict[int, dict[str, Any]] = {}
+    for key in range(1, 401):
+        made[key] = {
+            "assignee": chance.choice(["", "", "amelia", "ben"]),
+            "candidateGroupsList": chance.sample(("assessors", "approvers", "clerks"), chance.randrange(3)),
+            "dueDate": (NOW + chance.randrange(-50, 50) * MINUTE).isoformat() if chance.random() < 0.8 else "",
+            "elementId": chance.choice(["assess-claim", "approve-payment", "secret-task"]),
+        }
+        name, is_vip = chance.choice(NAMES), chance.random() < 0.2
+        engine.variable(key, "claim", {"name": name})
+        engine.variable(key, "vip", is_vip)
+        engine.record(key, "CREATED", **made[key])
+        made[key]["title"] = "" if is_vip or made[key]["elementId"] == "secret-task" else name
+    await log.append(engine.lines)
+    queue = TaskQueue(log)
+    whose: dict[str, tuple[Wanted, Callable[[dict[str, Any]], object]]] = {
+        "all": (Wanted(everything=True), lambda _: True),
+        "team": (Wanted(groups={"assessors"}), lambda one: not one["assignee"] and "assessors" in one["candidateGroupsList"]),
+        "two": (
+            Wanted(["amelia"], {"clerks"}),
+            lambda one: one["assignee"] == "amelia" or (not one["assignee"] and "clerks" in one["candidateGroupsList"]),
+        ),
+        "nobody's": (Wanted(), lambda _: False),
+    }
+    for words in ("robin", "ROBIN approve", "straße", "STRASSE", "claim", "100%", "l_x", "sessors doe", "17", "nothing-has-this", "'", "%"):
+        for name, (wanted, fits) in whose.items():
+            expected = {key for key, one in made.items() if fits(one) and _has(key, one, words)}
+            for sort in (("slack",), ("-creation_date",), ("element_id",)):
+                read, cursor = list[int](), None
+                while True:
+                    page = await queue.page(wanted, sort=sort, limit=7, after=cursor, words=words, shows=SHOWS)
+                    assert page.total == len(expected), (words, name, sort)
+                    read += keys(page.items)
+                    if (cursor := page.cursor) is None:
+                        break
+                assert len(read) == len(set(read)), (words, name, sort)
+                assert set(read) == expected, (words, name, sort)
+                whole = keys((await queue.page(wanted, sort=sort, limit=1000)).items)
+                assert read == [key for key in whole if key in expected], (words, name, sort)
+    due = await queue.page(Wanted(everything=True), filter={"due_date": {"$exists": False}}, words="robin", shows=SHOWS)
+    assert due.total == sum(not one["dueDate"] and _has(key, one, "robin") for key, one in made.items())
+    with pytest.raises(InvalidArgument, match="leave out the state"):
+        await queue.page(Wanted(everything=True), filter={"state": "COMPLETED"}, words="robin")
+
+
+def _has(key: int, one: dict[str, Any], words: str) -> bool:
+    texts = [one["elementId"], "claim", one["assignee"], one["title"], str(key), *one["candidateGroupsList"]]
+    return all(word in " ".join(texts).casefold() for word in words.casefold().split())
+
+
+@pytest.mark.parametrize("strides", [(1000, 4000), (3, 5), (1, 1)])
+async def test_what_many_tasks_have_is_met_on_the_way_or_looked_up(monkeypatch: pytest.MonkeyPatch, strides: tuple[int, ...]) -> None:
+    monkeypatch.setattr(paging, "FEW", 10)
+    monkeypatch.setattr(paging, "_STRIDES", strides)
+    async with EventLog.open() as log:
+        await check_words(log)
+
+
+async def test_what_is_searched_follows_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine()
+    engine.variable(1, "claim", {"name": "Robin Doe"})
+    engine.record(1, "CREATED")
+    everything = Wanted(everything=True)
+
+    async with EventLog.open() as log:
+        queue = await filled(log, engine)
+
+        async def found(words: str) -> list[int]:
+            return keys((await queue.page(everything, words=words, shows=SHOWS)).items)
+
+        assert await found("robin") == [1]
+        engine.variable(1, "claim", {"name": "Grace Lindqvist"}, "UPDATED")
+        engine.record(1, "ASSIGNED", assignee="ben")
+        engine.variable(2, "claim", {"name": "Robin Doe"})
+        engine.record(2, "CREATED")
+        await log.append(engine.lines)
+        assert (await found("robin"), await found("grace ben")) == ([2], [1])
+        engine.variable(2, "vip", True)
+        await log.append(engine.lines)
+        assert (await found("robin"), await found("2")) == ([], [2])
+        engine.record(1, "COMPLETED", assignee="ben")
+        await log.append(engine.lines)
+        assert await found("grace") == []
+        monkeypatch.setattr(search, "MOST_FOLLOWED", 0)
+        engine.record(3, "CREATED", elementId="far-behind")
+        await log.append(engine.lines)
+        assert await found("far-behind") == [3]
 
 
 async def test_tasks_move_between_lists() -> None:

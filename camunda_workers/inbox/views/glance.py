@@ -11,8 +11,8 @@ from typing import Any, Final, cast
 from camunda_workers.client.documents import TYPE, documents_in
 from camunda_workers.inbox.views.times import Say
 from camunda_workers.project_people import InboxProcess
+from camunda_workers.tasks.sensitive import MISSING, at_path
 
-MISSING: Final = object()
 MOST_ROWS: Final = 60
 LONGEST: Final = 600
 DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -33,19 +33,6 @@ class Group:
 
     label: str
     rows: Sequence[Row]
-
-
-def at_path(variables: Mapping[str, Any], path: str) -> Any:
-    """What is at a dotted path; `MISSING` where nothing is."""
-    value: Any = variables
-    for part in path.split("."):
-        if isinstance(value, Mapping) and part in value:
-            value = cast("Mapping[str, Any]", value)[part]
-        elif isinstance(value, list) and part.isdigit() and int(part) < len(cast("list[Any]", value)):
-            value = cast("list[Any]", value)[int(part)]
-        else:
-            return MISSING
-    return value
 
 
 def facts(process: InboxProcess | None, variables: Mapping[str, Any], say: Say) -> list[Row]:

@@ -5,23 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, cast
 from urllib.parse import urlencode
 
 from camunda_workers.inbox.addresses import number_in
-from camunda_workers.tasks.queue import SLACK
+from camunda_workers.tasks import looks
+from camunda_workers.tasks.looks import ORDERS, OVERDUE, UNDATED, Order
 
 Scope = Literal["mine", "team", "standing-in", "delegated", "all"]
-Sort = Literal["slack", "due", "priority", "newest", "oldest"]
 SCOPES: Final[tuple[Scope, ...]] = ("mine", "team", "standing-in", "delegated", "all")
-SORTS: Final[Mapping[Sort, tuple[str, ...]]] = {
-    "slack": (SLACK, "-priority", "creation_date"),
-    "due": ("due_date", "-priority", "creation_date"),
-    "priority": ("-priority", "due_date"),
-    "newest": ("-creation_date",),
-    "oldest": ("creation_date",),
-}
-DUES: Final = ("", "overdue", "none")
+DUES: Final = ("", OVERDUE, UNDATED)
 PAGE: Final = 50
 MOST: Final = 500
 
@@ -36,7 +29,7 @@ class Look:
     """
 
     scope: Scope = "mine"
-    sort: Sort = "slack"
+    sort: Order = "slack"
     element: str = ""
     due: str = ""
     q: str = ""
@@ -48,7 +41,7 @@ class Look:
         scope, sort, limit = given.get("scope"), given.get("sort"), given.get("limit", "")
         return cls(
             scope=scope if scope in SCOPES else "mine",
-            sort=sort if sort in SORTS else "slack",
+            sort=cast("Order", sort) if sort in ORDERS else "slack",
             element=given.get("element", "")[:200],
             due=due if (due := given.get("due", "")) in DUES else "",
             q=given.get("q", "").strip()[:200],
@@ -71,15 +64,8 @@ class Look:
         return bool(self.element or self.due or self.q)
 
     def filter(self, now: datetime) -> dict[str, object]:
-        """As the task service's filter; the search is done on what is found."""
-        found: dict[str, object] = {}
-        if self.element:
-            found["element_id"] = self.element
-        if self.due == "overdue":
-            found["due_date"] = {"$lt": now}
-        elif self.due == "none":
-            found["due_date"] = {"$exists": False}
-        return found
+        """As the task service's filter; words are searched for beside it."""
+        return looks.chosen(now, element=self.element, due=self.due)
 
 
 _USUAL: Final[Mapping[str, Any]] = asdict(Look())

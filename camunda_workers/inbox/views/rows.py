@@ -46,11 +46,6 @@ class TaskRow:
     is_tight: bool = False
     is_protected: bool = False
 
-    def matches(self, q: str) -> bool:
-        """Whether every word of a search is in what the row shows."""
-        text = " ".join((self.name, self.process, self.business_id or "", self.title, self.assignee or "", *self.groups, str(self.key)))
-        return all(word in text.casefold() for word in q.casefold().split())
-
 
 def rows(
     tasks: Iterable[UserTask],
@@ -62,6 +57,7 @@ def rows(
     *,
     section: InboxSection | None = None,
     efforts: Mapping[tuple[str, str], Effort] | None = None,
+    forms: Mapping[int, str] | None = None,
 ) -> list[TaskRow]:
     """Tasks as rows.
 
@@ -74,12 +70,15 @@ def rows(
         say: the reader's words.
         section: says which cases are sensitive.
         efforts: how long tasks take.
+        forms: form key to form id, where forms are marked as sensitive.
     """
     result: list[TaskRow] = []
     for task in tasks:
         process = processes.get(task.process_definition_id, InboxProcess())
         seen = variables.get(task.process_instance_key or 0, {})
-        hidden = section is not None and mark_of(section, task.process_definition_id, seen, elements=(task.element_id,)) is not None
+        form_id = (forms or {}).get(task.form_key or 0)
+        mark = mark_of(section, task.process_definition_id, seen, elements=(task.element_id,), form_id=form_id) if section else None
+        hidden = mark is not None
         title = at_path(seen, process.title) if process.title and not hidden else MISSING
         amount = at_path(seen, process.amount) if process.amount and not hidden else MISSING
         spare = slack(task, efforts or {}, now)
@@ -102,12 +101,6 @@ def rows(
             )
         )
     return result
-
-
-def names_needed(processes: Mapping[str, InboxProcess]) -> list[str]:
-    """The variables in which titles and amounts are, and what says whether a case is sensitive."""
-    paths = [path for one in processes.values() for path in (one.title, one.amount, *one.sensitive_when) if path]
-    return sorted({path.split(".")[0] for path in paths})
 
 
 def by_instance(items: Iterable[VariableItem]) -> dict[int, dict[str, Any]]:
