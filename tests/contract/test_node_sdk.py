@@ -20,6 +20,7 @@ from camunda_workers.engine.embedded.engine import EmbeddedEngine
 from camunda_workers.engine.issuer_keys import KeyRing
 from tests.support.diagrams import ONE_TASK
 from tests.support.oidc_provider import AUDIENCE, OidcProvider, oidc_provider
+from tests.support.processes import run_program, without_ours
 
 _SDK = os.environ.get("CAMUNDA_NODE_SDK", "")
 _SCRIPT = Path(__file__).parent.parent / "data" / "node_sdk.mjs"
@@ -42,18 +43,9 @@ async def _run(engine: EmbeddedEngine, *credentials: str) -> None:
     # Node looks for modules from where the script is.
     await asyncio.to_thread(shutil.copyfile, _SCRIPT, folder / "node_sdk.mjs")
     await asyncio.to_thread((folder / "one.bpmn").write_bytes, ONE_TASK)
-    process = await asyncio.create_subprocess_exec(
-        "node", "node_sdk.mjs", engine.grpc_address, engine.rest_address, *credentials,
-        cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    try:
-        async with asyncio.timeout(120):
-            said, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-    assert process.returncode == 0, said.decode()
-    assert "everything was as expected" in said.decode()
+    command = ["node", "node_sdk.mjs", engine.grpc_address, engine.rest_address, *credentials]
+    said = await run_program(*command, folder=folder, environment=without_ours(os.environ), seconds=120)
+    assert "everything was as expected" in said
 
 
 async def test_on_loopback() -> None:

@@ -6,10 +6,8 @@ It runs in this environment's Python, or in the one that ``CAMUNDA_PYTHON_SDK`` 
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -17,7 +15,8 @@ import pytest
 
 from tests.support.diagrams import process, sequence, service_task, user_task
 from tests.support.oidc_provider import AUDIENCE, oidc_provider
-from tests.support.processes import engine_process
+from tests.support.processes import engine_process, run_program, without_ours
+from tests.support.resources import table
 
 _PYTHON = os.environ.get("CAMUNDA_PYTHON_SDK", "")
 _SCRIPT = Path(__file__).parent.parent / "data" / "python_sdk.py"
@@ -38,22 +37,12 @@ pytestmark = [
 
 
 async def _run(rest: str, folder: Path, *credentials: str) -> None:
-    diagram = folder / "order.bpmn"
-    diagram.write_bytes(ORDER)
+    (folder / "order.bpmn").write_bytes(ORDER)
+    (folder / "rate.dmn").write_bytes(table("rate"))
+    command = [_PYTHON or sys.executable, str(_SCRIPT), rest, str(folder), *credentials]
     # Only the script and its own environment: nothing of ours is importable there.
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("CAMUNDA_", "ZEEBE_", "PYTHON"))}
-    run = await asyncio.create_subprocess_exec(
-        _PYTHON or sys.executable, str(_SCRIPT), rest, str(diagram), *credentials,
-        cwd=folder, env=clean, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    try:
-        async with asyncio.timeout(120):
-            said, _ = await run.communicate()
-    finally:
-        if run.returncode is None:
-            run.kill()
-    assert run.returncode == 0, said.decode()
-    assert "everything was as expected" in said.decode()
+    said = await run_program(*command, folder=folder, environment=without_ours(os.environ), seconds=120)
+    assert "everything was as expected" in said
 
 
 async def test_on_loopback(tmp_path: Path) -> None:

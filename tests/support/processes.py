@@ -6,8 +6,10 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncGenerator
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 
@@ -31,16 +33,36 @@ async def engine_process(*options: str) -> AsyncGenerator[dict[str, Any]]:
             await process.wait()
 
 
-async def run_python(script: str, *arguments: str) -> str:
-    """Run a script in a Python of its own and return what it prints; a failure shows its error output."""
+async def run_program(
+    *command: str, folder: Path | None = None, environment: Mapping[str, str] | None = None, seconds: float = 60.0
+) -> str:
+    """Run a program to its end and return what it prints; one that fails shows all that it said, one that hangs is killed.
+
+    Args:
+        command: the program and its arguments.
+        folder: where it runs; here by default.
+        environment: its variables; ours by default.
+        seconds: how long it may take.
+    """
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", script, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=os.environ
+        *command, cwd=folder, env=dict(os.environ if environment is None else environment), stdout=PIPE, stderr=PIPE
     )
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(seconds):
             out, err = await process.communicate()
     finally:
         if process.returncode is None:
             process.kill()
-    assert process.returncode == 0, err.decode()
+            await process.wait()
+    assert process.returncode == 0, f"{command[0]} ended with exit code {process.returncode}\n{out.decode()}{err.decode()}"
     return out.decode()
+
+
+async def run_python(script: str, *arguments: str) -> str:
+    """Run a script in a Python of its own and return what it prints; a failure shows its error output."""
+    return await run_program(sys.executable, "-c", script, *arguments)
+
+
+def without_ours(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment for a program that is to find nothing of ours: no settings, no modules."""
+    return {name: value for name, value in environment.items() if not name.startswith(("CAMUNDA_", "ZEEBE_", "PYTHON"))}
