@@ -197,6 +197,11 @@ class InboxSection(Section):
     oidc: OidcSection | None = Field(default=None, description="People sign in at a provider; development users only where not given.")
     reasons: Names = Field(default=("facts-wrong", "facts-missing", "policy", "experience"), description="Reasons to override an agent.")
     advice: str = Field(default="triage", description="The variable with an agent's recommendation.")
+    language: str = Field(
+        default="",
+        pattern=r"^([A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*)?$",
+        description="The language of the project's own texts (forms, names, an agent's rationale), as en or pt-BR: how screen readers speak them.",
+    )
     locale: str = Field(default="", description="A folder with further languages (fr.toml), relative to the project file.")
     beside: Reference | None = Field(default=None, description="What 'up' runs beside the workers: package.module:context_manager.")
     processes: dict[str, InboxProcess] = Field(default_factory=dict[str, InboxProcess], description="By process id.")
