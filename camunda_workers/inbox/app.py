@@ -8,11 +8,12 @@ from functools import partial
 
 import structlog
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from camunda_workers.errors import CamundaWorkersError
@@ -20,7 +21,7 @@ from camunda_workers.inbox.guard import Guard
 from camunda_workers.inbox.headers import Headed
 from camunda_workers.inbox.pages import absences, actions, audit, cases, documents, entry, files, handing, links, processes, provider, tasks
 from camunda_workers.inbox.parts import Parts
-from camunda_workers.inbox.refusals import said
+from camunda_workers.inbox.refusals import at_the_door, said
 from camunda_workers.inbox.site import Site, is_part, site_of
 
 _log = structlog.get_logger("camunda_workers.inbox")
@@ -96,10 +97,12 @@ def create_inbox(parts: Parts) -> Starlette:
         middleware=[
             Middleware(Headed, secure=parts.secure),
             *([Middleware(TrustedHostMiddleware, allowed_hosts=list(parts.hosts), www_redirect=False)] if parts.hosts else []),
-            Middleware(Guard, sessions=site.sessions, renew=partial(provider.renew, site), rates=parts.rates),
+            Middleware(
+                Guard, sessions=site.sessions, refuse=partial(at_the_door, site), renew=partial(provider.renew, site), rates=parts.rates
+            ),
             Middleware(GZipMiddleware, minimum_size=1024),
         ],
-        exception_handlers={CamundaWorkersError: _refused},
+        exception_handlers={CamundaWorkersError: _refused, HTTPException: _no_page},
         lifespan=lifespan,
     )
     app.state.site = site
@@ -114,3 +117,12 @@ async def _refused(request: Request, error: Exception) -> Response:
     if note.status >= 500:
         _log.warning("inbox.failed", path=request.url.path, error=str(error))
     return site.render(request, "parts/refused.html" if is_part(request) else "refused.html", status=note.status, said=note)
+
+
+async def _no_page(request: Request, error: Exception) -> Response:
+    """An address or a way to ask that is not there, and a body that grew too large while it came."""
+    assert isinstance(error, HTTPException)
+    why = {404: "no-page", 405: "method", 413: "too-large"}.get(error.status_code)
+    answer = at_the_door(site_of(request), request, why, error.status_code) if why else PlainTextResponse(error.detail, error.status_code)
+    answer.headers.update(error.headers or {})
+    return answer

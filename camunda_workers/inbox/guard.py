@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from camunda_workers.inbox.addresses import parts_of
@@ -27,6 +27,9 @@ LARGEST: Final = 1_000_000
 FILES: Final = re.compile(r"/tasks/\d+/files")
 """Where files come in: there a request may be as large as a file."""
 
+Refuse = Callable[..., Response]
+"""Says no: the request, why by name, the status, and what the sentence says besides."""
+
 Renew = Callable[[str, Session], Awaitable[bool]]
 """Asks the identity provider again who somebody is; whether the session goes on."""
 
@@ -37,13 +40,15 @@ class Guard:
     Args:
         app: the pages.
         sessions: who is signed in.
+        refuse: what somebody is told who does not get past here.
         renew: keeps sessions of an identity provider up to date.
         rates: how much one session may ask for.
     """
 
-    def __init__(self, app: ASGIApp, sessions: Sessions, *, renew: Renew | None = None, rates: Rates | None = None) -> None:
+    def __init__(self, app: ASGIApp, sessions: Sessions, *, refuse: Refuse, renew: Renew | None = None, rates: Rates | None = None) -> None:
         self._app = app
         self._sessions = sessions
+        self._refuse = refuse
         self._renew = renew
         rates = rates or Rates()
         self._looks = Attempts(rates.looks, 10 / rates.looks, now=sessions.now)
@@ -58,13 +63,13 @@ class Guard:
             return
 
         request = Request(scope, receive)
-        refused = await self._refuse(request)
+        refused = await self._refused(request)
         if refused is not None:
             await refused(scope, receive, send)
             return
         await self._app(scope, _limited(request, receive), send)
 
-    async def _refuse(self, request: Request) -> Response | None:
+    async def _refused(self, request: Request) -> Response | None:
         path = request.url.path
         token = request.cookies.get(COOKIE)
         session = self._sessions.get(token, looks=path != "/live")
@@ -73,9 +78,9 @@ class Guard:
         request.state.session = session
         if request.method not in SAFE:
             if not same_origin(request):
-                return PlainTextResponse("this change did not come from the inbox", 403)
+                return self._refuse(request, "elsewhere", 403)
             if _length(request) > _largest(path):
-                answer = refusal(request, "this is larger than what is taken here", 413)
+                answer = self._refuse(request, "too-large", 413)
                 answer.headers["Connection"] = "close"
                 return answer
         if path.startswith(OPEN):
@@ -83,13 +88,13 @@ class Guard:
         if session is None:
             return _sign_in(request)
         if (wait := self._wait(request, session)) > 0:
-            answer = refusal(request, f"too much at once: try again in {int(wait) + 1} seconds", 429)
+            answer = self._refuse(request, "too-much", 429, seconds=int(wait) + 1)
             answer.headers["Retry-After"] = str(int(wait) + 1)
             return answer
         if request.method not in SAFE:
             given = request.headers.get("x-csrf-token", "")
             if not hmac.compare_digest(given.encode(), session.csrf.encode()):
-                return refusal(request, "this page is too old to change anything: load it again", 403)
+                return self._refuse(request, "old-page", 403)
         return None
 
     def _wait(self, request: Request, session: Session) -> float:
@@ -114,11 +119,6 @@ def same_origin(request: Request) -> bool:
 def wants_json(request: Request) -> bool:
     """Whether a script asks, which reads JSON."""
     return "application/json" in request.headers.get("accept", "")
-
-
-def refusal(request: Request, text: str, status: int) -> Response:
-    """A sentence, in the shape that the one who asks can show."""
-    return JSONResponse({"text": text}, status) if wants_json(request) else PlainTextResponse(text, status)
 
 
 def _sign_in(request: Request) -> Response:
@@ -154,7 +154,7 @@ def _limited(request: Request, receive: Receive) -> Receive:
         size += len(message.get("body", b""))
         if size > largest:
             # Whoever goes on sending is hung up on.
-            raise HTTPException(413, "this is larger than what is taken here", {"Connection": "close"})
+            raise HTTPException(413, headers={"Connection": "close"})
         return message
 
     return counted if request.method not in SAFE else receive

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from camunda_workers.errors import (
     CamundaWorkersError,
@@ -14,7 +17,7 @@ from camunda_workers.errors import (
     NotFound,
     PermissionDenied,
 )
-from camunda_workers.inbox.site import Reader, Site
+from camunda_workers.inbox.site import Reader, Site, is_part
 from camunda_workers.inbox.views.phrases import sentence
 from camunda_workers.inbox.views.times import ago
 from camunda_workers.tasks import DutyDenied, FormRejected, Outdated, TaskClosed, TaskTaken
@@ -74,6 +77,23 @@ async def said(site: Site, reader: Reader, error: CamundaWorkersError, key: int 
             return Said(plainly(str(error)), 422)
         case _:
             return Said(say("refused.failed"), 500, details=(plainly(str(error)),))
+
+
+def at_the_door(site: Site, request: Request, why: str, status: int, **values: Any) -> Response:
+    """A refusal before any page is reached, in the reader's language and the shape that the one who asks can show.
+
+    Args:
+        site: the inbox.
+        request: what is refused.
+        why: its sentence, by name.
+        status: the HTTP status.
+        values: what the sentence says besides.
+    """
+    text = site.words.say(site.language(request), f"refused.{why}", **values)
+    if "application/json" in request.headers.get("accept", ""):
+        return JSONResponse({"text": text}, status)
+    template = "parts/refused.html" if is_part(request) else "refused.html"
+    return site.render(request, template, status=status, said=Said(text, status, "careful"))
 
 
 async def _since(site: Site, reader: Reader, key: int | None, by: str) -> str:

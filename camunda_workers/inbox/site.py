@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from importlib.resources import files
 from typing import Any, Final, cast
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -57,6 +59,7 @@ class Site:
         self.kept = Kept()
         self.manifest: Mapping[str, Any] = json.loads((STATIC / "manifest.json").read_text(encoding="utf-8"))
         self.build = str(self.manifest["sources"])[:12]
+        self._packed: dict[str, bytes] = {}
         self._templates = Environment(
             loader=PackageLoader("camunda_workers.inbox", "templates"),
             autoescape=True,
@@ -66,6 +69,12 @@ class Site:
             auto_reload=False,
         )
         self._templates.globals["static"] = lambda name: f"/static/{self.build}/{name}"  # pyright: ignore[reportArgumentType]
+
+    def packed(self, name: str) -> bytes:
+        """A file of the frontend, compressed: once, and not for everybody who comes."""
+        if name not in self._packed:
+            self._packed[name] = gzip.compress((STATIC / name).read_bytes(), mtime=0)
+        return self._packed[name]
 
     def language(self, request: Request) -> str:
         """The language for a request."""
@@ -121,6 +130,7 @@ class Site:
             has_text=self.words.has,
             language=language,
             languages=self.words.languages,
+            own=Markup(' lang="{}"').format(own) if (own := self.parts.section.language) and own != language else "",
             theme=theme if theme in ("light", "dark") else "",
             session=session,
             person=session.person if session else None,

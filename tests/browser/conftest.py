@@ -7,7 +7,7 @@ import shutil
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
@@ -87,3 +87,26 @@ async def shot(page: Page, name: str) -> None:
 
 async def form_of(page: Page) -> None:
     await page.wait_for_selector("[data-island=form][data-ready]")
+
+
+async def weighed(page: Page, address: str, *ready: str) -> dict[str, float]:
+    """Load a page as a browser does that was never there; the bytes that came over the wire, by address, headers included."""
+    network = cast("Any", await page.context.new_cdp_session(page))
+    await network.send("Network.enable")
+    await network.send("Network.setCacheDisabled", {"cacheDisabled": True})
+    asked: dict[str, str] = {}
+    sizes: dict[str, float] = {}
+
+    def received(event: dict[str, Any]) -> None:
+        asked[event["requestId"]] = event["response"]["url"]
+
+    def finished(event: dict[str, Any]) -> None:
+        sizes[event["requestId"]] = event["encodedDataLength"]
+
+    network.on("Network.responseReceived", received)
+    network.on("Network.loadingFinished", finished)
+    await page.goto(address)
+    for one in (*ready, "#live-state[data-state=on]"):
+        await page.wait_for_selector(one)
+    await network.detach()
+    return {asked[one]: size for one, size in sizes.items() if one in asked}

@@ -7,12 +7,12 @@ import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from playwright.async_api import FilePayload, Route, expect
 
-from tests.browser.conftest import Open, form_of, shot
+from tests.browser.conftest import Open, form_of, shot, weighed
 from tests.support.inbox_ground import Inbox
 from tests.support.tasks_ground import person
 
@@ -155,29 +155,10 @@ async def test_first_loads_are_light(site: Inbox, sign_in: Open) -> None:
     task = await site.ground.task(await site.ground.reported(), "assess-claim")
     await site.ground.tasks.claim(person("amelia"), task.key)
     page = await sign_in("amelia")
-    network = cast("Any", await page.context.new_cdp_session(page))
-    await network.send("Network.enable")
-    await network.send("Network.setCacheDisabled", {"cacheDisabled": True})
-    loaded: dict[str, str] = {}
-    sizes: dict[str, float] = {}
-
-    def received(event: dict[str, Any]) -> None:
-        loaded[event["requestId"]] = event["response"]["url"]
-
-    def finished(event: dict[str, Any]) -> None:
-        sizes[event["requestId"]] = event["encodedDataLength"]
-
-    network.on("Network.responseReceived", received)
-    network.on("Network.loadingFinished", finished)
-    for path, most, ready in ((f"/tasks/{task.key}", 185_000, "[data-island=form][data-ready]"), ("/tasks?scope=team", 45_000, "#list")):
-        loaded.clear()
-        sizes.clear()
-        await page.goto(f"{site.address}{path}")
-        await page.wait_for_selector(ready)
-        await page.wait_for_selector("#live-state[data-state=on]")
-        # Headers, text, styles, scripts: what a browser that was never here waits for.
-        assert 0 < sum(size for one, size in sizes.items() if one in loaded) < most, {loaded.get(one): size for one, size in sizes.items()}
-    await network.detach()
+    for path, most, ready in ((f"/tasks/{task.key}", 180_000, "[data-island=form][data-ready]"), ("/tasks?scope=team", 45_000, "#list")):
+        sizes = await weighed(page, f"{site.address}{path}", ready)
+        # Text, styles, scripts: what a browser that was never here waits for.
+        assert 20_000 < sum(sizes.values()) < most, sizes
 
 
 async def test_a_german_caseworker_reads_german(site: Inbox, sign_in: Open) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any, cast
@@ -17,7 +19,7 @@ from camunda_workers.inbox.oidc import Provider
 from camunda_workers.inbox.users import KnownPeople
 from camunda_workers.project_people import OidcSection
 from camunda_workers.tasks.notifications.links import Links
-from tests.browser.conftest import Open, form_of, shot, signed_in
+from tests.browser.conftest import Open, form_of, shot, signed_in, weighed
 from tests.support.inbox_ground import Inbox, inbox
 from tests.support.oidc_provider import oidc_provider
 from tests.support.tasks_ground import ASSESSORS, DUTIES, Ground, person
@@ -71,23 +73,96 @@ async def test_documents_are_attached_and_what_is_not_what_it_says_is_refused(si
     await shot(page, "documents")
 
 
-async def test_a_forms_own_file_picker_puts_documents_into_the_case(tmp_path: Path, browser: Browser) -> None:
-    form = {
-        "type": "default",
-        "id": "papers",
-        "schemaVersion": 19,
-        "components": [
-            {"type": "filepicker", "id": "f1", "key": "papers", "label": "Papers", "validate": {"required": True}},
-            {"type": "datetime", "id": "d1", "key": "day", "dateLabel": "Day", "subtype": "date"},
-        ],
-    }
-    process = (Path(__file__).parent / "papers.bpmn").read_bytes()
+EVERY_KIND: tuple[dict[str, Any], ...] = (
+    {"type": "text", "text": "# Papers\n\nof a *case*"},
+    {"type": "html", "content": "<p>some <b>words</b></p>"},
+    {"type": "textfield", "key": "name", "label": "Name"},
+    {"type": "textarea", "key": "words", "label": "Words"},
+    {"type": "number", "key": "amount", "label": "Amount"},
+    {"type": "checkbox", "key": "sure", "label": "Sure"},
+    {"type": "radio", "key": "way", "label": "Way", "values": [{"label": "This", "value": "this"}, {"label": "That", "value": "that"}]},
+    {"type": "checklist", "key": "some", "label": "Some", "values": [{"label": "One", "value": "one"}]},
+    {"type": "select", "key": "one", "label": "One", "values": [{"label": "One", "value": "one"}]},
+    {"type": "taglist", "key": "tags", "label": "Tags", "values": [{"label": "One", "value": "one"}]},
+    {
+        "type": "datetime",
+        "key": "at",
+        "dateLabel": "When",
+        "timeLabel": "At",
+        "subtype": "datetime",
+        "timeSerializingFormat": "utc_normalized",
+    },
+    {"type": "datetime", "key": "clock", "timeLabel": "Time", "subtype": "time", "timeSerializingFormat": "no_timezone"},
+    {"type": "expression", "key": "sum", "expression": "=1 + 1", "computeOn": "change"},
+    {"type": "separator"},
+    {"type": "spacer", "height": 20},
+    {"type": "table", "label": "Rows", "dataSource": "=[{a: 1}]", "columns": [{"label": "A", "key": "a"}], "rowCount": 5},
+    {"type": "image", "alt": "nothing", "source": "data:image/gif;base64,R0lGODlhAQABAAAAACw="},
+    {"type": "group", "label": "Group", "components": [{"type": "textfield", "key": "inner", "label": "Inner"}]},
+    {
+        "type": "dynamiclist",
+        "path": "many",
+        "label": "Many",
+        "isRepeating": True,
+        "allowAddRemove": True,
+        "defaultRepetitions": 1,
+        "components": [{"type": "textfield", "key": "each", "label": "Each"}],
+    },
+)
+"""What form-js has beside the two of the papers form: a page with every kind of field."""
+
+
+@asynccontextmanager
+async def papers(tmp_path: Path, *more: dict[str, Any]) -> AsyncGenerator[tuple[Inbox, int]]:
+    """An inbox with a task of the papers form, claimed by Amelia; its key."""
+    components: list[dict[str, Any]] = [
+        {"type": "filepicker", "key": "papers", "label": "Papers", "validate": {"required": not more}},
+        {"type": "datetime", "key": "day", "dateLabel": "Day", "subtype": "date"},
+        *more,
+    ]
+    named = [one | {"id": f"field-{number}"} for number, one in enumerate(components)]
+    form = {"type": "default", "id": "papers", "schemaVersion": 19, "components": named}
+    process = await asyncio.to_thread((Path(__file__).parent / "papers.bpmn").read_bytes)
     extra = (Resource("papers.form", json.dumps(form).encode()), Resource("papers.bpmn", process))
     async with inbox(tmp_path, extra=extra) as site:
         await site.ground.client.start("papers", {})
         found = await site.ground.client.search_user_tasks({"processDefinitionId": "papers"})
         await site.ground.tasks.claim(person("amelia"), found[0].key)
-        page = await signed_in(site, browser, "amelia", f"/tasks/{found[0].key}")
+        yield site, found[0].key
+
+
+async def test_a_form_with_every_kind_of_field_is_light_and_its_calendar_comes_when_somebody_enters_a_day(
+    tmp_path: Path, browser: Browser
+) -> None:
+    async with papers(tmp_path, *EVERY_KIND) as (site, key):
+        page = await signed_in(site, browser, "amelia", "/tasks")
+        sizes = await weighed(page, f"{site.address}/tasks/{key}", "[data-island=form][data-ready]")
+        assert 100_000 < sum(sizes.values()) < 185_000, sizes
+        assert not [one for one in sizes if "calendar" in one]
+        # Somebody who types at once, before the calendar is there, loses nothing.
+        await page.get_by_label("Day").focus()
+        await page.keyboard.type("30/11/2026")
+        await page.keyboard.press("Tab")
+        await page.wait_for_selector(".flatpickr-calendar", state="attached")
+        await expect(page.get_by_label("Day")).to_have_value("30/11/2026")
+        await page.locator("[data-do=save]").click()
+        await expect(page.locator("#form-status[data-tone=good]")).to_be_visible()
+        draft = await site.ground.tasks.draft(person("amelia"), key)
+        assert draft is not None
+        assert draft.variables["day"] == "2026-11-30"
+        # What was entered is shown before there is a calendar, too.
+        await page.reload()
+        await form_of(page)
+        await expect(page.get_by_label("Day")).to_have_value("30/11/2026")
+        await expect(page.locator(".flatpickr-calendar")).to_have_count(0)
+        await page.get_by_label("Day").click()
+        await expect(page.locator(".flatpickr-calendar.open .flatpickr-day.selected")).to_have_text("30")
+        await page.context.close()
+
+
+async def test_a_forms_own_file_picker_puts_documents_into_the_case(tmp_path: Path, browser: Browser) -> None:
+    async with papers(tmp_path) as (site, key):
+        page = await signed_in(site, browser, "amelia", f"/tasks/{key}")
         await form_of(page)
         await page.locator(".fjs-form-field-filepicker input[type=file]").set_input_files([PDF])
         # The calendar is loaded for forms that ask for days, and for no other.
@@ -98,7 +173,7 @@ async def test_a_forms_own_file_picker_puts_documents_into_the_case(tmp_path: Pa
         items = await site.ground.client.search_variables({"name": "papers"}, truncate=False)
         kept = json.loads(items[0].value)
         assert kept[0]["metadata"]["fileName"] == PDF["name"]
-        shown = await site.parts.tasks.store.attachments.of(found[0].key)
+        shown = await site.parts.tasks.store.attachments.of(key)
         assert [one.document_id for one in shown] == [kept[0]["documentId"]]
         days = await site.ground.client.search_variables({"name": "day"}, truncate=False)
         assert date.fromisoformat(json.loads(days[0].value)).year >= 2026

@@ -119,7 +119,9 @@ async def static(request: Request) -> Response:
     kind = {"application/javascript": "text/javascript"}.get(kind, kind)
     current = request.path_params["build"] == site.build
     headers = {"Cache-Control": f"public, max-age={YEAR}, immutable" if current else "no-cache"}
-    return Response((STATIC / name).read_bytes(), media_type=kind, headers=headers)
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(site.packed(name), media_type=kind, headers={**headers, "Content-Encoding": "gzip", "Vary": "Accept-Encoding"})
+    return Response((STATIC / name).read_bytes(), media_type=kind, headers={**headers, "Vary": "Accept-Encoding"})
 
 
 async def healthz(request: Request) -> Response:

@@ -1,20 +1,40 @@
 // The diagram with what happened in it: the path taken or the heat, what waits now, and where something went wrong.
 import NavigatedViewer from "bpmn-js/lib/NavigatedViewer";
+import TextRenderer from "bpmn-js/lib/draw/TextRenderer";
 
 // Colours by name, so that a diagram follows the theme.
 const COLOURS = { defaultFillColor: "var(--surface)", defaultStrokeColor: "var(--diagram)", defaultLabelColor: "var(--text)" };
 const MARKERS = ["is-active", "is-done", "is-broken", "is-taken", "is-hot-1", "is-hot-2", "is-hot-3", "is-hot-4", "is-hot-5"];
 
+// Labels were drawn as wide as their words are in Arial. Where another font stands in for it, they are as wide as their longest word: none is torn.
+function WholeWords(config) {
+  TextRenderer.call(this, config);
+  const create = this.createText;
+  const pen = document.createElement("canvas").getContext("2d");
+  this.createText = (text, options) => {
+    const { box, style, align } = options;
+    if (align || !box?.width || box.x === undefined) return create(text, options);
+    pen.font = `${style.fontSize}px ${style.fontFamily}`;
+    const missing = Math.max(...text.split(/\s+/).map((word) => pen.measureText(word).width)) + 3 - box.width;
+    if (missing <= 0) return create(text, options);
+    const made = create(text, { ...options, box: { ...box, width: box.width + missing } });
+    made.setAttribute("transform", `translate(${-missing / 2} 0)`);
+    return made;
+  };
+}
+WholeWords.$inject = ["config.textRenderer"];
+
 export async function start(place) {
   const facts = JSON.parse(document.getElementById(place.dataset.source).textContent);
-  const viewer = new NavigatedViewer({ container: place, bpmnRenderer: COLOURS });
+  const viewer = new NavigatedViewer({ container: place, bpmnRenderer: COLOURS, additionalModules: [{ textRenderer: ["type", WholeWords] }] });
   await viewer.importXML(facts.xml);
   const canvas = viewer.get("canvas");
   const registry = viewer.get("elementRegistry");
   const stand = new Stand(canvas, registry, viewer.get("overlays"));
   stand.show(facts);
-  const focus = registry.get(facts.here);
-  shape(place, canvas);
+  const active = Object.entries(facts.elements).find(([id, state]) => (state.incidents || state.active) && registry.get(id) && !registry.get(id).children?.length);
+  const focus = registry.get(facts.here) ?? (place.clientWidth < 560 && active ? registry.get(active[0]) : undefined);
+  shape(place, canvas, focus);
   fit(canvas);
   // A large diagram on a small screen: what is looked at goes into the middle, at a size that can be read.
   if (focus && canvas.zoom() < 0.55) canvas.zoom(0.7, { x: focus.x + focus.width / 2, y: focus.y + focus.height / 2 }), canvas.scrollToElement(focus, 120);
@@ -29,10 +49,17 @@ export async function start(place) {
 }
 
 // A frame as high as the diagram needs, no higher than is left of the window: no empty halves above and below.
-function shape(place, canvas) {
+function shape(place, canvas, focus) {
   const { inner } = canvas.viewbox();
   const frame = place.parentElement;
-  if (!inner.width || frame.clientWidth < 560) return;
+  if (!inner.width) return;
+  if (frame.clientWidth < 560) {
+    frame.style.height = "300px";
+    canvas.resized();
+    return;
+  }
+  // What is looked at will be shown larger than the whole: that takes the room there is.
+  if (focus && frame.clientWidth / inner.width < 0.55) return;
   const wanted = (inner.height / inner.width) * frame.clientWidth + 56;
   frame.style.height = `${Math.round(Math.max(240, Math.min(wanted, frame.clientHeight)))}px`;
   canvas.resized();

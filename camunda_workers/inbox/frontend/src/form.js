@@ -7,7 +7,6 @@ import { send } from "./sending.js";
 export async function start(place, { csrf, say }) {
   const task = JSON.parse(document.getElementById(place.dataset.source).textContent);
   speak(task.words.says);
-  if (asksForDays(task.schema)) await loadCalendar();
   // Without a delay: form-js would draw over what is being typed when something else changes meanwhile.
   const form = new Form({
     container: place,
@@ -17,6 +16,9 @@ export async function start(place, { csrf, say }) {
   });
   await form.importSchema(task.schema, task.data);
   if (task.readOnly) form.setProperty("readOnly", true);
+  if (!task.readOnly && asksForDays(task.schema)) {
+    for (const kind of ["focusin", "pointerdown"]) place.addEventListener(kind, () => loadCalendar().catch((error) => console.error(error)), { once: true });
+  }
   place.dataset.ready = "yes";
   const work = new Work(form, task, place, csrf, say);
   form.on("changed", () => work.changed());

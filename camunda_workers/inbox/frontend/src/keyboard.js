@@ -1,22 +1,40 @@
 // Keys for people who work through a list all day. Never while somebody types, never with a modifier key.
 const TYPING = "input, textarea, select, [contenteditable=true], .fjs-container *";
 
+// Who speaks to the computer, or leans on keys, turns single keys off: each of them does something otherwise (WCAG 2.1.4).
+const OFF = "inbox_keys=off";
+const areOff = () => document.cookie.split("; ").includes(OFF);
+
 export function startKeyboard() {
+  const choice = document.querySelector("[data-keys-on]");
+  if (choice) choice.checked = !areOff();
+  choice?.addEventListener("change", () => {
+    document.cookie = choice.checked ? "inbox_keys=on; path=/; max-age=0; samesite=lax" : `${OFF}; path=/; max-age=31536000; samesite=lax`;
+  });
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     if (event.key === "Escape") {
       document.getElementById("keys")?.close?.();
+      closeMenu(true);
       if (event.target.matches(TYPING)) event.target.blur();
       return;
     }
-    if (event.target.matches(TYPING) || document.querySelector("dialog[open]")) return;
+    if (areOff() || event.target.matches(TYPING) || document.querySelector("dialog[open]")) return;
     const act = KEYS[event.key];
     if (act && act(event.target) !== false) event.preventDefault();
   });
   document.addEventListener("click", (event) => {
     if (event.target.closest("[data-open-keys]")) document.getElementById("keys")?.showModal();
     if (event.target.closest("[data-close-keys]")) document.getElementById("keys")?.close();
+    if (!event.target.closest(".me details")) closeMenu(false);
   });
+}
+
+function closeMenu(byKey) {
+  const menu = document.querySelector(".me details[open]");
+  if (!menu) return;
+  menu.open = false;
+  if (byKey) menu.querySelector("summary").focus();
 }
 
 const rows = () => [...document.querySelectorAll("#list [data-row] a.row-link")];
