@@ -108,7 +108,10 @@ async def test_acknowledged_work_survives_kill_9(tmp_path: Path) -> None:
         assert not runs(first_pid)
         assert not await engine.healthy()
 
+        left = {path.name for path in (tmp_path / "data" / "tmp").iterdir()}
         await engine.start()
+        assert left
+        assert not left & {path.name for path in (tmp_path / "data" / "tmp").iterdir()}, "what a killed broker left is removed"
         assert engine.grpc_address != first_address
         assert await engine.healthy()
         async with client_of(engine) as client:

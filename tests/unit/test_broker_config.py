@@ -62,6 +62,7 @@ def test_the_command_line_is_the_start_scripts(tmp_path: Path) -> None:
     line = command(Path("java"), tmp_path, tmp_path / "my data", tmp_path / "my data" / "broker.yaml", 512)
     assert line[-1] == "io.camunda.application.StandaloneBroker"
     assert "-Xmx512m" in line
+    assert f"-Djava.io.tmpdir={tmp_path / 'my data' / 'tmp'}" in line
     assert next(part for part in line if "additional-location" in part).endswith("/my%20data/broker.yaml")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import shutil
 import socket
 import sys
 from collections.abc import Mapping
@@ -18,6 +19,9 @@ LOOPBACK = "127.0.0.1"
 HEAP_MB = 768
 CONFIGURATION = "broker.yaml"
 """The configuration file's name in the data folder. Its content is JSON, which is YAML as well."""
+
+TEMPORARY = "tmp"
+"""Where the broker's temporary files go, in the data folder."""
 
 KEPT_VARIABLES = frozenset({"CAMUNDA_LICENSE_KEY", "ZEEBE_LOG_LEVEL", "ATOMIX_LOG_LEVEL"})
 _CONFIGURING = re.compile(r"(ZEEBE|CAMUNDA|ATOMIX|OPERATE|TASKLIST|SPRING|SERVER|MANAGEMENT|LOGGING)_")
@@ -109,10 +113,17 @@ def main_class(distribution: Path) -> str:
     return str(found[0])
 
 
+def clear_temporary(data: Path) -> None:
+    """Remove what an earlier broker of this folder left in its temporary one, and make it anew."""
+    shutil.rmtree(data / TEMPORARY, ignore_errors=True)
+    (data / TEMPORARY).mkdir(parents=True, exist_ok=True)
+
+
 def command(java: Path, distribution: Path, data: Path, configuration: Path, heap_mb: int) -> list[str]:
     """The command line: the start script's own, without the shell.
 
-    ``app.home`` and ``basedir`` point at the data folder, so that logs and whatever has a relative path go there and not into the cache.
+    ``app.home`` and ``basedir`` point at the data folder, so that logs and whatever has a relative path go there and not into the cache. So do
+    temporary files: a broker that is killed leaves 15 MB of them behind (RocksDB's library), which the next start removes.
     """
     class_path = [distribution / "config", distribution / "lib" / "*"]
     return [
@@ -124,6 +135,7 @@ def command(java: Path, distribution: Path, data: Path, configuration: Path, hea
         "-Dapp.name=broker",
         f"-Dapp.home={data}",
         f"-Dbasedir={data}",
+        f"-Djava.io.tmpdir={data / TEMPORARY}",
         f"-Dspring.config.additional-location={configuration.as_uri()}",
         "-cp",
         (";" if sys.platform == "win32" else ":").join(map(str, class_path)),

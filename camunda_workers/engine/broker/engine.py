@@ -18,6 +18,7 @@ from camunda_workers.engine.broker.config import (
     Ports,
     Properties,
     choose_ports,
+    clear_temporary,
     command,
     environment,
     properties,
@@ -80,7 +81,7 @@ class BrokerEngine:
         properties: Properties | None = None,
         settings: Settings | None = None,
         progress: Progress | None = None,
-        start_timeout: timedelta = timedelta(minutes=2),
+        start_timeout: timedelta = timedelta(minutes=5),
         stop_timeout: timedelta = timedelta(seconds=30),
     ) -> None:
         self._settings = settings or Settings()
@@ -244,6 +245,7 @@ class BrokerEngine:
         self._clock = BrokerClock(self.management_address, self.data, controlled=self._controlled_clock)
         content = properties(ports, self.data, controlled_clock=self._controlled_clock, more=more)
         configuration = write_configuration(self.data, content)
+        clear_temporary(self.data)
         self._diary.open()
         self._process = await BrokerProcess.start(
             command(java(), distribution, self.data, configuration, self._heap_mb),
