@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from camunda_workers.errors import ConfigurationError
-from camunda_workers.project_people import DutiesSection, InboxSection, TasksSection
+from camunda_workers.project_people import DutiesSection, InboxSection, NotificationsSection, TasksSection
 from camunda_workers.project_values import Names, Reference, Section
 
 PROJECT_FILE = "camunda-workers.toml"
@@ -85,6 +85,7 @@ class ProjectFile(Section):
     demo: DemoSection = Field(default_factory=DemoSection)
     duties: DutiesSection = Field(default_factory=DutiesSection)
     tasks: TasksSection = Field(default_factory=TasksSection)
+    notifications: NotificationsSection = Field(default_factory=NotificationsSection)
     inbox: InboxSection = Field(default_factory=InboxSection)
 
     _path: Path = PrivateAttr(default=Path(PROJECT_FILE))

@@ -15,6 +15,9 @@ from pydantic import (
 
 from camunda_workers.project_values import Names, Reference, Section
 
+LONGEST_MAILBOX = 19
+"""Characters of the part before the @: with a token behind it, no address may have more than 64 there."""
+
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=True)]
 
 
@@ -135,6 +138,52 @@ class TasksSection(Section):
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise ValueError(f"there is no time zone '{value}'") from error
         return value
+
+
+class NotificationsSection(Section):
+    """``[notifications]``: deciding by answering a mail. Off unless both ``reply_to`` and ``trusted_results`` are given."""
+
+    reply_to: str = Field(default="", description="The mailbox that answers go to, as the part before a +: approvals@office.example.")
+    trusted_results: Names = Field(
+        default=(), description="Whose Authentication-Results are believed (RFC 8601): the authserv-id of your own mail server."
+    )
+    reply_within: timedelta = Field(default=timedelta(days=3), gt=timedelta(0), description="How long a mail may be answered.")
+    listen: str = Field(
+        default="",
+        description="Where answers are taken from your mail server: lmtp://127.0.0.1:8024, smtp://127.0.0.1:8025 or lmtp:///a/socket.",
+    )
+    largest_reply: int = Field(default=262_144, ge=1_024, le=10_485_760, description="Bytes of a mail; a larger one is refused.")
+    decisions: dict[str, str] = Field(
+        default_factory=dict[str, str], description="The deciding field by element or process/element, where the form has several."
+    )
+
+    @field_validator("reply_to")
+    @classmethod
+    def _mailbox(cls, value: str) -> str:
+        local, at, domain = value.rpartition("@")
+        if value and (not at or not local or not domain or "+" in local or len(local) > LONGEST_MAILBOX or not value.isascii()):
+            raise ValueError(
+                f"'{value}' is no mailbox: name@domain in ASCII, without a +, the name of {LONGEST_MAILBOX} characters at most"
+            )
+        return value
+
+    @field_validator("listen")
+    @classmethod
+    def _near(cls, value: str) -> str:
+        address = urlsplit(value)
+        if value and (
+            address.scheme not in ("lmtp", "smtp")
+            or not ((address.hostname is None and address.path) or (address.hostname in ("127.0.0.1", "localhost", "::1") and address.port))
+        ):
+            raise ValueError(
+                f"'{value}': answers are taken on this machine only (lmtp://127.0.0.1:8024, or a socket), from the mail server that checked them"
+            )
+        return value
+
+    @property
+    def takes_replies(self) -> bool:
+        """Whether a mail may be answered with a decision."""
+        return bool(self.reply_to and self.trusted_results)
 
 
 class InboxUser(Section):

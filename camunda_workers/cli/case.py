@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from camunda_workers.cli.case_audit import looked_at
+from camunda_workers.cli.task_session import As
 from camunda_workers.errors import CamundaWorkersError, NotFound, ReadModelError
 from camunda_workers.settings import Settings
 
@@ -49,6 +51,7 @@ def show(
         Path | None, typer.Option("--from", help="A recording of a test, instead of the event log.", metavar="FILE")
     ] = None,
     variables: Annotated[bool, typer.Option("--variables", help="Also every value that each variable has had.")] = False,
+    user: As = None,
 ) -> None:
     """Show a case step by step: when, who, where in the process, what happened, and what it waits for now."""
     changes: list[VariableChange] = []
@@ -58,7 +61,7 @@ def show(
         raise typer.BadParameter("a recording has its story only: name a log", param_hint="--variables")
     elif business_id is not None:
         folder = data_dir if data_dir is not None else Settings().data_dir
-        story, changes = asyncio.run(_told(folder, business_id, variables))
+        story, changes = asyncio.run(_told(folder, business_id, variables, user))
         stories = [story]
     else:
         raise typer.BadParameter("name a business id, or a recording with --from FILE", param_hint="BUSINESS_ID")
@@ -127,20 +130,24 @@ def export(
     key: Annotated[Path | None, typer.Option("--key", help="The log's private key; by default beside the log.", metavar="FILE")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="The folder with the event log; default CAMUNDA_WORKERS_DATA_DIR.")] = None,
     log: Annotated[str | None, typer.Option("--log", help="The log itself: a file, or postgresql://…", metavar="FILE|ADDRESS")] = None,
+    user: As = None,
 ) -> None:
     """Write the evidence of a case: a signed zip with a page to read, the records, and the proofs that they are in the log."""
     name = "".join(character if character.isalnum() or character in "._-" else "_" for character in business_id)
     path = output or Path(f"{name}-evidence.zip")
-    count, public_key = asyncio.run(_exported(business_id, path, key, data_dir, log))
+    count, public_key = asyncio.run(_exported(business_id, path, key, data_dir, log, user))
     print(f"{count} records in {path}: open index.html in it; check it with: python verify.py {path} '{public_key}'")
 
 
-async def _exported(business_id: str, path: Path, key: Path | None, data_dir: Path | None, target: str | None) -> tuple[int, str]:
+async def _exported(
+    business_id: str, path: Path, key: Path | None, data_dir: Path | None, target: str | None, user: str | None
+) -> tuple[int, str]:
     from camunda_workers.cli.log_options import open_log, signer_of
     from camunda_workers.events.chain.signing import configured_anchor
     from camunda_workers.events.export.bundle import export_case
 
     async with open_log(data_dir, target or _demo_log(data_dir)) as opened:
+        await looked_at(opened, business_id, await opened.instances_of(business_id), "export", user=user, data_dir=data_dir)
         signer = signer_of(opened, key, data_dir)
         anchor = configured_anchor(opened, Settings())
         return await export_case(opened, business_id, path, signer, anchor=anchor), str(signer.verifier)
@@ -157,7 +164,7 @@ async def _recorded(path: Path, business_id: str | None) -> list[CaseStory]:
     return found
 
 
-async def _told(folder: Path, business_id: str, variables: bool) -> tuple[CaseStory, list[VariableChange]]:
+async def _told(folder: Path, business_id: str, variables: bool, user: str | None) -> tuple[CaseStory, list[VariableChange]]:
     from camunda_workers.cli.demo import DEMO_FOLDER
     from camunda_workers.events import DEFAULT_FILE, EventLog, case_story
     from camunda_workers.events.histories import Histories
@@ -174,6 +181,7 @@ async def _told(folder: Path, business_id: str, variables: bool) -> tuple[CaseSt
                 continue
             try:
                 story = await case_story(log, business_id)
+                await looked_at(log, business_id, [one.key for one in story.instances], "case", user=user, data_dir=path.parent)
                 return story, await Histories(log).variables(business_id) if variables else []
             except NotFound as error:
                 unknown = error

@@ -30,6 +30,7 @@ def download(
             raise InvalidArgument(f"there are {len(named)} files called '{file}': say which by its id, one of {', '.join(named)}")
         opened = await session.tasks.document(session.caller, key, named[0] if named else file)
         one, content = opened.document, opened.content
+        await session.tasks.viewed(session.caller, opened.task, "file", about=one.name, variables=opened.variables)
         # Whoever attached it chose the name: it names a file here, and no folder.
         plain = Path(one.name.replace("\\", "/")).name or one.id
         target = Path(plain) if to is None else to / plain if to.is_dir() else to

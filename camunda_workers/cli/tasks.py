@@ -17,6 +17,7 @@ import typer
 from camunda_workers.cli.task_absences import app as absences
 from camunda_workers.cli.task_files import download
 from camunda_workers.cli.task_lists import counts, filters, list_, plain
+from camunda_workers.cli.task_mail import mail_reply
 from camunda_workers.cli.task_session import As, Groups, Json, Key, Session, run, show_json
 
 if TYPE_CHECKING:
@@ -50,7 +51,9 @@ def show(key: Key, user: As = None, groups: Groups = None, as_json: Json = False
     from camunda_workers.cli.task_view import page_json, render
 
     async def work(session: Session) -> Any:
-        return await session.tasks.show(session.caller, key)
+        found = await session.tasks.show(session.caller, key)
+        await session.tasks.viewed(session.caller, found.task, "task", about="command line", variables=found.variables)
+        return found
 
     page = run(work, user, groups)
     if as_json:
@@ -203,6 +206,7 @@ def attach(
 
 
 app.command()(download)
+app.command("mail-reply")(mail_reply)
 
 
 def _task(task: UserTask, as_json: bool) -> None:

@@ -195,7 +195,7 @@ async def run_up(
             links=links_of(settings, store, tasks.desk.people) if settings.link_secret is not None else None,
         )
         address = await stack.enter_async_context(serve_inbox(parts, port=port))
-        news = notifying(settings, project.tasks, tasks, client, engine.clock, project=project.name)
+        news = notifying(settings, project.tasks, tasks, client, engine.clock, project=project.name, replies=project.notifications)
         if line := await stack.enter_async_context(news):
             tell(f"news      {line}")
         tell(f"inbox     {address}")

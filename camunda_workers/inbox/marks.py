@@ -9,6 +9,7 @@ from camunda_workers.client import Incident, UserTask
 from camunda_workers.inbox.site import Site
 from camunda_workers.inbox.views.rows import by_instance
 from camunda_workers.inbox.views.sensitive import mark_of, names_needed
+from camunda_workers.tasks.sensitive import marks_forms
 
 
 async def variables_of(site: Site, instance: int) -> dict[str, Any]:
@@ -30,13 +31,16 @@ async def mark_of_task(site: Site, task: UserTask) -> str | None:
 
 async def mark_of_incident(site: Site, one: Incident) -> str | None:
     """What makes the case of an incident sensitive."""
-    seen = await _seen(site, one.process_instance_key)
-    return mark_of(site.parts.section, one.process_definition_id, seen, elements=(one.element_id,))
+    section, seen = site.parts.section, await _seen(site, one.process_instance_key)
+    mark = mark_of(section, one.process_definition_id, seen, elements=(one.element_id,))
+    if mark is None and marks_forms(section) and one.process_instance_key is not None:
+        mark = await mark_of_case(site, [one.process_instance_key])
+    return mark
 
 
 async def _form_of(site: Site, task: UserTask) -> str | None:
     """The id of a task's form, where forms are marked at all."""
-    if not any(one.startswith("form:") for one in site.parts.section.sensitive):
+    if not marks_forms(site.parts.section):
         return None
     form = await site.parts.client.get_user_task_form(task.key)
     return form.form_id if form is not None else None

@@ -64,7 +64,7 @@ async def open_parts(project: ProjectFile, settings: Settings, log: EventLog) ->
             queue=TaskQueue(log, expected=project.tasks.expected),
             shows=project.inbox,
         ) as tasks,
-        notifying(settings, project.tasks, tasks, client, SystemClock(), project=project.name),
+        notifying(settings, project.tasks, tasks, client, SystemClock(), project=project.name, replies=project.notifications),
         auditing(project.duties, log, tasks.store),
     ):
         yield Parts(

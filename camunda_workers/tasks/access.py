@@ -22,6 +22,7 @@ from camunda_workers.tasks.effort import Efforts
 from camunda_workers.tasks.errors import DutyDenied, TaskClosed, TaskTaken
 from camunda_workers.tasks.forms.feel import FeelEvaluator, feel_here
 from camunda_workers.tasks.notifications.outbox import Channel, Kind, Notice, Outbox
+from camunda_workers.tasks.sensitive import VIEWED, mark_of, marks_anything, marks_forms, names_needed
 
 if TYPE_CHECKING:
     from camunda_workers.tasks.queue import TaskQueue
@@ -116,7 +117,7 @@ class TaskAccess:
             return True
         if any(caller.is_(one.owner) or caller.is_(one.delegate) for one in await self._store.delegations.of([task.key])):
             return True
-        return task.assignee is not None and caller.is_(await self._desk.substitute_for(task.assignee))
+        return task.assignee is not None and caller.is_(await self._desk.substitute_for(task.assignee, task.tenant_id))
 
     async def _visible(self, caller: Caller, key: int) -> UserTask:
         """A task the caller may see.
@@ -195,6 +196,37 @@ class TaskAccess:
         fact = Fact(kind, self._clock.now(), caller.user, data, task.key, task.process_instance_key, business_of(task))
         await self._desk.record(fact)
 
+    async def mark_of(self, task: UserTask, variables: Mapping[str, Any] | None = None) -> str | None:
+        """What makes a task's case sensitive, as the project file says it; ``None`` when nothing does.
+
+        Args:
+            task: the task.
+            variables: what it sees, where that is known already.
+        """
+        if not marks_anything(self._shows):
+            return None
+        if variables is None:
+            variables = await self._variables(task) if names_needed(self._shows) else {}
+        form = await self._client.get_user_task_form(task.key) if marks_forms(self._shows) else None
+        form_id = form.form_id if form is not None else None
+        return mark_of(self._shows, task.process_definition_id, variables, elements=(task.element_id,), form_id=form_id)
+
+    async def viewed(
+        self, caller: Caller, task: UserTask, what: str, *, about: str = "", variables: Mapping[str, Any] | None = None
+    ) -> None:
+        """Write down that somebody looks at a task, if its case is sensitive. Raises when it cannot be: then nothing may be shown.
+
+        Args:
+            caller: who looks.
+            task: at which task.
+            what: ``task`` or ``file``.
+            about: what of it.
+            variables: what the task sees, where that is known already.
+        """
+        if (mark := await self.mark_of(task, variables)) is not None:
+            groups = sorted(caller.groups or ())
+            await self._record(VIEWED, caller, task, what=what, mark=mark, about=about, groups=groups)
+
     async def _tell(self, kind: Kind, recipient: str, task: UserTask, once: str, **data: Any) -> None:
         """Write news about a task down for somebody, once for every way to reach them."""
         shown = {
@@ -202,6 +234,9 @@ class TaskAccess:
             "case": business_of(task),
             "process": task.process_name or task.process_definition_id,
         }
+        if data.get("note") and await self.mark_of(task) is not None:
+            # A mail is read where nobody writes it down.
+            data = {**data, "note": None, "protected": True}
         for channel in self._channels:
             if channel == "webhook" or self._desk.people.email_of(recipient) is not None:
                 notice = Notice(kind, task.key, recipient, channel, f"{kind}:{task.key}:{once}", {**shown, **data})

@@ -26,6 +26,7 @@ class Wanted:
 
     Attributes:
         assignees: assigned to one of these.
+        away: assigned to one of these, and of one of these tenants.
         groups: assigned to nobody and for one of these groups.
         user: assigned to nobody and for this user.
         keys: one of these tasks.
@@ -37,6 +38,7 @@ class Wanted:
     user: str | None = None
     keys: Collection[int] = ()
     everything: bool = False
+    away: Collection[tuple[str, frozenset[str]]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,11 @@ def streams_of(connection: Connection, wanted: Wanted) -> list[Stream]:
     if wanted.everything:
         return [Stream(Part("1 = 1", {}), "all")]
     streams = [Stream(Part(f"{TASKS}.assignee = :assignee", {"assignee": name})) for name in sorted(set(wanted.assignees))]
+    for name, tenants in wanted.away:
+        if name in wanted.assignees:
+            continue
+        of_them = among(connection, f"{TASKS}.tenant_id", "tenants", sorted(tenants))
+        streams.append(Stream(Part(f"{TASKS}.assignee = :assignee AND {of_them.sql}", {"assignee": name, **of_them.values})))
     queues = _queues(connection, wanted.groups) if wanted.groups else []
     streams += [Stream(Part(f"{_NOBODY} AND {TASKS}.queue = :queue", {"queue": queue}), "queue") for queue in queues]
     if wanted.user is not None and (texts := _for_user(connection, wanted.user)):

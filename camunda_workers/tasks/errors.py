@@ -4,6 +4,7 @@
 
     InvalidState
     ├── TaskTaken            somebody else has the task (says who)
+    ├── TaskChanged          it is not what was decided on any more
     ├── TaskClosed           it is completed or cancelled already (says by whom, where that is known)
     └── Outdated             a draft was saved meanwhile, in another tab or by another hand
     PermissionDenied
@@ -46,6 +47,13 @@ class TaskClosed(InvalidState):
         super().__init__(f"task {key} is {state.lower()} already" + (f", by {by}" if by else ""))
         self.state = state
         self.by = by
+
+
+class TaskChanged(InvalidState):
+    """The task, its form or what it sees is not what it was when it was offered for a decision."""
+
+    def __init__(self, key: int) -> None:
+        super().__init__(f"task {key} has changed since it was decided on: look at it again")
 
 
 class Outdated(InvalidState):

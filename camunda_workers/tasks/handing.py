@@ -41,7 +41,7 @@ class TaskHanding(TaskWork):
             raise PermissionDenied(f"task {key} is for {', '.join(task.candidate_groups) or 'others'}")
         delegation = await self._store.delegations.open_one(key)
         variables = await self._variables(task)
-        substitute = await self._desk.substitute_for(to)
+        substitute = await self._desk.substitute_for(to, task.tenant_id)
         target, behalf = (substitute, (to,)) if substitute is not None else (to, ())
         groups = caller.vouched_groups if caller.is_(target) else None
         await self._allow(self._asked("assign", target, task, variables, behalf=behalf, groups=groups))
@@ -73,7 +73,7 @@ class TaskHanding(TaskWork):
             raise DutyDenied(Decision(False, (Reason("delegation", "delegation", False, "tasks may not be delegated here"),)))
         if (out := await self._store.delegations.open_one(key)) is not None:
             raise InvalidState(f"task {key} is {out.owner}'s and out to {out.delegate} already")
-        if (away := await self._desk.substitute_for(to)) is not None:
+        if (away := await self._desk.substitute_for(to, task.tenant_id)) is not None:
             raise InvalidState(f"{to} is away and {away} stands in: delegate to {away}, or to somebody else")
         variables = await self._variables(task)
         await self._allow(self._asked("assign", to, task, variables, behalf=(caller.user,)))
@@ -117,7 +117,7 @@ class TaskHanding(TaskWork):
         """
         task = await self._open(caller, key)
         owner = task.assignee
-        if owner is None or not caller.is_(await self._desk.substitute_for(owner)):
+        if owner is None or not caller.is_(await self._desk.substitute_for(owner, task.tenant_id)):
             raise PermissionDenied(f"task {key} is not of somebody you stand in for now")
         await self._allow(
             self._asked("assign", caller.user, task, await self._variables(task), behalf=(owner,), groups=caller.vouched_groups)
@@ -127,7 +127,7 @@ class TaskHanding(TaskWork):
         return await self._settled(caller, key, caller.user)
 
     async def absent(self, caller: Caller, person: str, substitute: str, start: datetime, end: datetime, *, note: str = "") -> int:
-        """Note that somebody is away and who does their tasks meanwhile.
+        """Note that somebody is away and who does their tasks meanwhile: those of the caller's tenants.
 
         Args:
             caller: the person, or a supervisor.
@@ -148,22 +148,36 @@ class TaskHanding(TaskWork):
             raise InvalidArgument(f"an absence is {longest.days} days at most: a longer one is a case for another role")
         # Under one name, so that no account of the person is forgotten.
         whose = self._desk.people.one(person)
-        number = await self._store.delegations.add_absence(whose, substitute, start, end, note=note, entered_by=caller.user)
-        await self._note_absence("person.absent", caller, person=person, substitute=substitute, start=start, end=end)
+        number = await self._store.delegations.add_absence(
+            whose, substitute, start, end, note=note, entered_by=caller.user, tenants=caller.tenants
+        )
+        about = Absence(number, person, substitute, start, end, note, caller.user, caller.tenants)
+        await self._note_absence("person.absent", caller, about)
         return number
 
     async def back(self, caller: Caller, absence_id: int) -> None:
         """End an absence early."""
         one = await self._store.delegations.absence(absence_id)
-        if one is None or not (self._desk.people.same(caller.user, one.person) or await self._supervises(caller)):
+        if (
+            one is None
+            or not self._concerns(caller, one)
+            or not (self._desk.people.same(caller.user, one.person) or await self._supervises(caller))
+        ):
             raise PermissionDenied(f"absence {absence_id} is not yours to end")
         await self._store.delegations.cancel_absence(absence_id, self._clock.now())
-        await self._note_absence("person.back", caller, person=one.person, substitute=one.substitute, start=one.starts_at, end=one.ends_at)
+        await self._note_absence("person.back", caller, one)
 
     async def absences(self, caller: Caller) -> list[Absence]:
-        """Absences that have not ended: the caller's and those in which the caller stands in; for a supervisor, all."""
+        """Absences that have not ended: the caller's and those in which the caller stands in; for a supervisor, all of their tenants."""
         about = None if await self._supervises(caller) else self._desk.people.one(caller.user)
-        return await self._store.delegations.absences(self._clock.now(), about=about)
+        found = await self._store.delegations.absences(self._clock.now(), about=about)
+        return [one for one in found if self._concerns(caller, one)]
+
+    def _concerns(self, caller: Caller, one: Absence) -> bool:
+        """Whether an absence is of the caller's tenants. Of one that was entered for all of them, only who is in it hears within a tenant."""
+        if one.tenants is None and caller.tenants is not None:
+            return self._desk.people.among(caller.user, (one.person, one.substitute))
+        return one.is_about(caller.tenants)
 
     async def _hand(self, caller: Caller, task: UserTask, owner: str, to: str, kind: Kind, note: str, *, override: bool) -> None:
         """Have the engine assign a task to somebody who acts for the owner. Written down before, because the listeners must know for whom."""
@@ -177,8 +191,9 @@ class TaskHanding(TaskWork):
             raise
         await self._store.delegations.settle(number, "OPEN", self._clock.now())
 
-    async def _note_absence(self, kind: str, caller: Caller, *, person: str, substitute: str, start: datetime, end: datetime) -> None:
+    async def _note_absence(self, kind: str, caller: Caller, one: Absence) -> None:
         from camunda_workers.tasks.duties.sink import Fact
 
-        data = {"person": person, "substitute": substitute, "start": start.isoformat(), "end": end.isoformat()}
-        await self._desk.record(Fact(kind, self._clock.now(), caller.user, data))
+        data = {"person": one.person, "substitute": one.substitute, "start": one.starts_at.isoformat(), "end": one.ends_at.isoformat()}
+        of = {"tenants": sorted(one.tenants)} if one.tenants is not None else {}
+        await self._desk.record(Fact(kind, self._clock.now(), caller.user, {**data, **of}))

@@ -8,10 +8,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from camunda_workers.tasks.deciding import TaskDeciding
 from camunda_workers.tasks.duties.engine_ready import engine_problems
 from camunda_workers.tasks.duties.history import PATIENCE
 from camunda_workers.tasks.duties.ready import listener_problems
-from camunda_workers.tasks.notes import TaskNotes
 from camunda_workers.tasks.notifications.outbox import Channel, Outbox
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from camunda_workers.tasks.store import TaskStore
 
 
-class TaskService(TaskNotes):
+class TaskService(TaskDeciding):
     """Everything people do with tasks.
 
     ::

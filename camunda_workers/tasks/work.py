@@ -17,7 +17,7 @@ from camunda_workers.tasks.caller import Caller
 from camunda_workers.tasks.duties.desk import Asked
 from camunda_workers.tasks.duties.facts import Decision, Reason
 from camunda_workers.tasks.duties.history import LogIsBehind
-from camunda_workers.tasks.errors import TaskTaken
+from camunda_workers.tasks.errors import TaskChanged, TaskTaken
 from camunda_workers.tasks.forms.data import is_plain_json, too_deep
 from camunda_workers.tasks.forms.schema import read_form
 from camunda_workers.tasks.forms.submission import Surroundings, check_submission
@@ -156,7 +156,14 @@ class TaskWork(TaskLists):
         return await self._settled(caller, key, back_to)
 
     async def complete(
-        self, caller: Caller, key: int, variables: Mapping[str, Any] | None = None, *, action: str | None = None
+        self,
+        caller: Caller,
+        key: int,
+        variables: Mapping[str, Any] | None = None,
+        *,
+        action: str | None = None,
+        revision: str | None = None,
+        through: str = "",
     ) -> Completion:
         """Complete a task that the caller has.
 
@@ -165,8 +172,11 @@ class TaskWork(TaskLists):
             key: the task.
             variables: what was entered; checked against the task's form, if it has one.
             action: handed to listeners, ``complete`` when not given.
+            revision: the state of the task that was decided on, where it must not be another one by now; see `revision_of`.
+            through: how it came, for the record (``mail``).
 
         Raises:
+            TaskChanged: the task is not what was decided on any more.
             TaskTaken: somebody else has it.
             TaskClosed: it is over: a second click, another tab, another person.
             FormRejected: the entries do not fit the form; has the messages by field.
@@ -179,11 +189,13 @@ class TaskWork(TaskLists):
             raise InvalidState(f"task {key} is {delegation.owner}'s, who asked you to work on it: hand it back (resolve) when you are done")
         seen = await self._variables(task)
         form = await self._client.get_user_task_form(key)
+        if revision is not None and revision != revision_of(task, form, seen):
+            raise TaskChanged(key)
         result = await self._checked(task, form, seen, variables or {})
         asked = self._asked("complete", caller.user, task, {**seen, **result}, groups=caller.vouched_groups, replaced=seen)
         decision = await self._allow(asked)
         if not decision.allowed:
-            return await self._approved(caller, task, result, decision)
+            return await self._approved(caller, task, result, decision, through)
         try:
             await self._client.complete_user_task(key, result, action=action)
         except REFUSALS as error:
@@ -193,13 +205,15 @@ class TaskWork(TaskLists):
         for one in await self._store.delegations.of([key]):
             if one.state == "OPEN":
                 await self._store.delegations.settle(one.id, "RESOLVED", now)
-        evidence = {"formId": form.form_id, "formVersion": form.version} if form is not None else {}
+        evidence = {"formId": form.form_id, "formVersion": form.version} if form is not None else dict[str, Any]()
+        evidence |= {"through": through} if through else {}
         await self._record("task.completed", caller, task, **evidence, shownSha256=digest(seen), enteredSha256=digest(result))
         return Completion("completed", result, "completed")
 
-    async def _approved(self, caller: Caller, task: UserTask, result: Mapping[str, Any], decision: Decision) -> Completion:
+    async def _approved(self, caller: Caller, task: UserTask, result: Mapping[str, Any], decision: Decision, through: str) -> Completion:
         """One approval of several: the task goes back to its group, where the next person finds it."""
-        await self._record("task.approved", caller, task, enteredSha256=digest(result))
+        way = {"through": through} if through else {}
+        await self._record("task.approved", caller, task, enteredSha256=digest(result), **way)
         try:
             await self._client.unassign_user_task(task.key)
         except REFUSALS as error:
@@ -228,6 +242,11 @@ class TaskWork(TaskLists):
 
     async def _known_groups(self, caller: Caller, task: UserTask) -> frozenset[str] | None:
         return caller.vouched_groups if task.assignee is None or caller.is_(task.assignee) else None
+
+
+def revision_of(task: UserTask, form: Form | None, seen: Mapping[str, Any]) -> str:
+    """What a task is to whoever decides on it: another one as soon as its form, its assignee or anything it sees has changed."""
+    return digest({"form": [form.form_id, form.version] if form is not None else None, "assignee": task.assignee, "seen": seen})
 
 
 def digest(value: Any) -> str:

@@ -21,6 +21,7 @@ from camunda_workers.inbox.views.advice import advice
 from camunda_workers.inbox.views.sensitive import mark_of
 from camunda_workers.inbox.words import Words
 from camunda_workers.project_people import InboxSection
+from camunda_workers.tasks.notifications.mail import MailServer, compose
 from tests.support.inbox_ground import PASSWORD, SECTION, eventually, inbox
 from tests.support.tasks_ground import ASSESSORS, Ground, person
 from tests.support.tasks_ground import claim as reported
@@ -79,6 +80,55 @@ async def test_every_look_at_a_sensitive_case_is_written_down_first(tmp_path: Pa
             assert refused.status_code >= 500
             assert "Robin Doe" not in refused.text
             assert (await dmitri.get(f"/cases/{claim}")).status_code >= 500
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize(
+    "marked",
+    [
+        {"sensitive": ("form:claims.assess-claim",)},
+        {"sensitive": ("claim",)},
+        {"sensitive": ("claim/assess-claim",)},
+        {"processes": {"claim": SECTION.processes["claim"].model_copy(update={"sensitive_when": {"claim.police_report": "YES"}})}},
+    ],
+    ids=["form", "process", "task", "variable"],
+)
+async def test_whatever_marks_a_case_hides_it_everywhere(tmp_path: Path, marked: dict[str, Any]) -> None:
+    section = SECTION.model_copy(update=marked)
+    async with inbox(tmp_path, section=section) as site:
+        task = await site.ground.task(await site.ground.reported(), "assess-claim")
+        async with await site.signed_in("amelia") as amelia:
+            for path in ("/tasks?scope=team", "/list?scope=team", "/list?scope=all&q=assess"):
+                listed = (await amelia.get(path)).text
+                assert f'data-row="{task.key}"' in listed, path
+                assert "Robin Doe" not in listed, path
+                assert "25,000" not in listed, path
+            # Who finds a case by its title knows the title.
+            assert f'data-row="{task.key}"' not in (await amelia.get("/list?scope=all&q=robin")).text
+            assert await site.parts.tasks.store.ledger.facts(task.key, kind=VIEWED) == []
+            assert "Robin Doe" in (await amelia.get(f"/tasks/{task.key}")).text
+            assert len(await site.parts.tasks.store.ledger.facts(task.key, kind=VIEWED)) == 1
+        tasks = site.ground.tasks
+        await tasks.claim(person("amelia"), task.key)
+        await tasks.delegate(person("amelia"), task.key, "ben", note="Robin Doe is a friend of the minister")
+        [notice] = await tasks.outbox.take(site.ground.engine.clock.now())
+        assert "Robin" not in str(notice.data)
+        server = MailServer("127.0.0.1", sender="inbox@office.example", tls="none")
+        text = compose(notice, "ben@office.example", server, link="http://x", project="claims").as_string()
+        assert "The case is protected" in text
+
+
+@pytest.mark.engine
+async def test_a_case_that_nothing_marks_is_shown_and_found(tmp_path: Path) -> None:
+    section = SECTION.model_copy(update={"sensitive": ("form:another",)})
+    async with inbox(tmp_path, section=section) as site, await site.signed_in("amelia") as amelia:
+        task = await site.ground.task(await site.ground.reported(), "assess-claim")
+        found = (await amelia.get("/list?scope=all&q=robin%20ASSESS")).text
+        assert f'data-row="{task.key}"' in found
+        assert "Robin Doe" in found
+        assert f'data-row="{task.key}"' not in (await amelia.get("/list?scope=all&q=robina")).text
+        async with await site.signed_in("zoe") as zoe:
+            assert f'data-row="{task.key}"' not in (await zoe.get("/list?scope=all&q=robin")).text
 
 
 @pytest.mark.engine

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import json
 import re
 from datetime import UTC, datetime
@@ -10,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from camunda_workers.cli.main import main
 from camunda_workers.engine.embedded.engine import EmbeddedEngine
 from camunda_workers.tasks import Caller
+from camunda_workers.tasks.sensitive import VIEWED
+from camunda_workers.tasks.store.tables import facts
 from tests.support.tasks_ground import ASSESSORS, ROOT, office
 
 pytestmark = pytest.mark.engine
@@ -121,6 +125,40 @@ async def test_a_claim_is_worked_from_the_command_line(
         decided = await run.json("duties", "log", approval)
         assert [(one["kind"], one["actor"], one["allowed"]) for one in decided] == [("duty.decided", "amelia", False)]
         assert (await run("duties", "audit"))[0] == "no task was completed against the rules\n"
+
+
+@pytest.mark.parametrize("mark", ["form:claims.assess-claim", "claim", "claim/assess-claim", "claim.police_report"])
+async def test_who_looks_at_a_sensitive_case_is_written_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], mark: str
+) -> None:
+    project(tmp_path)
+    with (tmp_path / "camunda-workers.toml").open("a") as file:
+        marked = f'[inbox]\nsensitive = ["{mark}"]\n' if "." not in mark or ":" in mark else ""
+        file.write(marked or f'[inbox.processes.claim]\nsensitive_when = {{ "{mark}" = "YES" }}\n')
+    async with office(tmp_path, on_disk=True) as ground:
+        run = Shell(tmp_path, ground.engine, monkeypatch, capsys)
+        claim_id = await ground.reported()
+        task = await ground.task(claim_id, "assess-claim")
+        (tmp_path / "report.txt").write_text("The photographs fit.")
+        await run("tasks", "attach", str(task.key), str(tmp_path / "report.txt"), "--as", "amelia")
+        await run("tasks", "list", "--as", "amelia")
+        assert await ground.tasks.store.ledger.facts(task.key, kind=VIEWED) == []
+        await run("tasks", "show", str(task.key), "--as", "amelia", "--groups", ASSESSORS)
+        await run("tasks", "download", str(task.key), "report.txt", "--to", str(tmp_path / "copy.txt"), "--as", "amelia")
+        looks = await ground.tasks.store.ledger.facts(task.key, kind=VIEWED)
+        assert [(one.actor, one.data["what"], one.data["mark"], one.data["about"], one.business_id) for one in looks] == [
+            ("amelia", "task", mark, "command line", claim_id),
+            ("amelia", "file", mark, "report.txt", claim_id),
+        ]
+        await run("case", "show", claim_id, "--as", "ben")
+        await run("case", "show", claim_id, "--json", "--variables")
+        looks = await ground.tasks.store.database.run(
+            lambda connection: connection.execute(select(facts).where(facts.c.kind == VIEWED, facts.c.task_key.is_(None))).all()
+        )
+        assert [(one.actor, one.data["what"], one.data["mark"], one.business_id) for one in looks] == [
+            ("ben", "case", mark, claim_id),
+            (getpass.getuser(), "case", mark, claim_id),
+        ]
 
 
 async def test_the_check_says_whether_the_rules_are_enforced(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from camunda_workers.errors import InvalidArgument
+from camunda_workers.errors import InvalidArgument, PermissionDenied
 from camunda_workers.tasks import Caller
 from tests.support.tasks_ground import ASSESSORS, office, person
 
@@ -55,6 +55,51 @@ async def test_lists_are_the_same_from_the_log_and_from_the_search(tmp_path: Pat
             effort = (await tasks.efforts())["claim", "assess-claim"]
             assert effort.measured == 1
             assert timedelta(minutes=30) <= effort.expected < timedelta(minutes=31)
+
+
+@pytest.mark.parametrize("searches", [False, True], ids=["log", "search"])
+async def test_who_is_away_in_another_tenant_is_here(tmp_path: Path, searches: bool) -> None:
+    async with office(tmp_path, searches=searches) as ground:
+        tasks, now = ground.tasks, ground.engine.clock.now()
+        here, elsewhere = frozenset({"<default>"}), frozenset({"elsewhere"})
+
+        def of(user: str, tenants: frozenset[str] | None) -> Caller:
+            return Caller(user, person(user).groups, tenants)
+
+        theirs = await tasks.absent(of("lea", elsewhere), "amelia", "ben", now, now + timedelta(days=1))
+        key = (await ground.task(await ground.reported(), "assess-claim")).key
+        # Nobody here sees it, and nobody here ends it: not even the supervisor, nor whoever has the same name.
+        for user in ("lea", "amelia", "ben"):
+            assert await tasks.absences(of(user, here)) == []
+            with pytest.raises(PermissionDenied, match="not yours to end"):
+                await tasks.back(of(user, here), theirs)
+        assert [one.id for one in await tasks.absences(of("lea", elsewhere))] == [theirs]
+        # And it changes nothing here: not in the service, not in the listener, not in the lists.
+        assert (await tasks.assign(of("lea", here), key, "amelia")).assignee == "amelia"
+        await ground.client.unassign_user_task(key)
+        await ground.client.assign_user_task(key, "amelia")
+        assert (await ground.client.get_user_task(key)).assignee == "amelia"
+        for tenants in (here, elsewhere, None):
+            assert (await tasks.page(of("ben", tenants), "standing-in")).total == 0
+        with pytest.raises(PermissionDenied, match="stand in for"):
+            await tasks.take_over(of("ben", None), key)
+        # An absence of this tenant is one, beside the other.
+        ours = await tasks.absent(of("amelia", here), "amelia", "grace", now, now + timedelta(days=1))
+        assert [one.id for one in await tasks.absences(of("lea", here))] == [ours]
+        assert [[one.key for one in (await tasks.page(of("grace", who), "standing-in")).items] for who in (here, elsewhere, None)] == [
+            [key],
+            [],
+            [key],
+        ]
+        assert (await tasks.take_over(of("grace", here), key)).assignee == "grace"
+        other = (await ground.task(await ground.reported(), "assess-claim")).key
+        await ground.client.assign_user_task(other, "amelia")
+        assert (await ground.client.get_user_task(other)).assignee == "grace"
+        # What was entered for all tenants holds in each, and is nobody's business but that of those in it.
+        everybodys = await tasks.absent(of("lea", None), "ben", "grace", now, now + timedelta(days=1))
+        assert await tasks.desk.substitute_for("ben", "<default>") == "grace"
+        assert everybodys in [one.id for one in await tasks.absences(of("ben", here))]
+        assert everybodys not in [one.id for one in await tasks.absences(of("lea", here))]
 
 
 async def test_people_keep_filters_of_their_own(tmp_path: Path) -> None:

@@ -70,6 +70,9 @@ async def test_everything_else_is_as_on_sqlite(stores: tuple[TaskStore, TaskStor
     assert (await one.delegations.open_one(1)) == (await other.delegations.of([1]))[0]
     await one.delegations.add_absence("ada", "bob", NOW, NOW + timedelta(days=1), note="", entered_by="ada")
     assert await other.delegations.substitute_of("ada", NOW) == "bob"
+    await one.delegations.add_absence("ada", "cy", NOW, NOW + timedelta(days=1), note="", entered_by="ada", tenants={"b"})
+    assert [await other.delegations.substitute_of("ada", NOW, tenant) for tenant in ("a", "b", None)] == ["bob", "cy", "cy"]
+    assert [found.tenants for found in await other.delegations.absences(NOW)] == [None, {"b"}]
     await one.ledger.record(Fact("k", NOW, "ada", {"x": [1, None]}, 1, 2, "CLM-1"))
     assert [fact.data for fact in await other.ledger.facts(1)] == [{"x": [1, None]}]
     await one.ledger.beat("duties", "w", NOW)

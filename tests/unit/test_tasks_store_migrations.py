@@ -77,6 +77,20 @@ async def test_a_file_of_the_time_before_engines_kept_them_is_still_readable(tmp
         assert store.attachments.read(one) == content
 
 
+async def test_an_absence_of_the_time_before_tenants_goes_on_for_all_of_them(tmp_path: Path) -> None:
+    file = tmp_path / "tasks.db"
+    engine = create_engine(f"sqlite:///{file}")
+    with engine.begin() as connection:
+        command.upgrade(config_for(connection), "0003")
+        ends = round(NOW.timestamp() * 1000) + 1000
+        connection.execute(text(f"INSERT INTO task_absences VALUES (1, 'amelia', 'ben', 1, {ends}, '', 'amelia', NULL)"))
+    engine.dispose()
+    async with TaskStore(file) as store:
+        [one] = await store.delegations.absences(NOW)
+        assert (one.person, one.tenants) == ("amelia", None)
+        assert [await store.delegations.substitute_of("amelia", NOW, tenant) for tenant in (None, "a", "b")] == ["ben"] * 3
+
+
 async def test_a_new_store_has_the_newest_version_at_once(tmp_path: Path) -> None:
     async with TaskStore(tmp_path / "tasks.db"):
         pass

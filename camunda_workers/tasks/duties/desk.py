@@ -131,14 +131,19 @@ class DutyDesk:
             return known
         return await self.store.ledger.groups_of(self.people.one(user), self._clock.now() - REMEMBERED)
 
-    async def substitute_for(self, user: str) -> str | None:
-        """Who does somebody's tasks now; ``None`` for somebody who is there, or where tasks are not given to others."""
+    async def substitute_for(self, user: str, tenant: str | None = None) -> str | None:
+        """Who does somebody's tasks now; ``None`` for somebody who is there, or where tasks are not given to others.
+
+        Args:
+            user: who might be away.
+            tenant: whose task it is about: what was entered for other tenants does not count.
+        """
         if not self.section.delegation:
             return None
         now = self._clock.now()
         seen = {self.people.one(user)}
         found: str | None = None
-        while substitute := await self.store.delegations.substitute_of(self.people.one(found or user), now):
+        while substitute := await self.store.delegations.substitute_of(self.people.one(found or user), now, tenant):
             if self.people.one(substitute) in seen:
                 return None  # everybody in the circle is away: the task stays where it is
             seen.add(self.people.one(substitute))

@@ -128,6 +128,11 @@ class People:
         person = self._people.get(self.one(account))
         return person.email or None if person is not None else None
 
+    def with_email(self, address: str) -> str | None:
+        """Whose address of email this is; ``None`` where it is nobody's, or more than one person's."""
+        found = [name for name, person in self._people.items() if address and person.email.strip().casefold() == address.casefold()]
+        return self._names[found[0]] if len(found) == 1 else None
+
     async def groups_of(self, user: str) -> frozenset[str] | None:
         """The person's groups; ``None`` for somebody who is not in the project file."""
         person = self._people.get(self.one(user))

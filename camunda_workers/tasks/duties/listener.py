@@ -96,7 +96,7 @@ async def apply(desk: DutyDesk, job: JobContext) -> Corrected | None:
     )
     if action == "assign" and not user:
         return None
-    if action == "assign" and task.action != "claim" and (substitute := await desk.substitute_for(user)) is not None:
+    if action == "assign" and task.action != "claim" and (substitute := await desk.substitute_for(user, job.tenant_id)) is not None:
         return await _hand_on(desk, job, asked, substitute)
     await _decided(desk, asked)
     return None

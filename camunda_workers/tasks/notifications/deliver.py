@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import structlog
@@ -12,7 +12,7 @@ from camunda_workers.clock import Clock
 from camunda_workers.errors import CamundaWorkersError
 from camunda_workers.tasks.duties.identity import People
 from camunda_workers.tasks.notifications.links import Links
-from camunda_workers.tasks.notifications.mail import MailServer, NotSent, compose, send
+from camunda_workers.tasks.notifications.mail import Answer, MailServer, NotSent, compose, send
 from camunda_workers.tasks.notifications.outbox import Notice, Outbox
 from camunda_workers.tasks.notifications.webhook import Webhook, post
 
@@ -32,6 +32,7 @@ class Courier:
         mail: where mail is handed over; without it, news by email waits.
         webhook: where news is posted.
         language: of the messages.
+        answers: says how a message may be answered with a decision; none may where it is not given.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Courier:
         mail: MailServer | None = None,
         webhook: Webhook | None = None,
         language: str = "en",
+        answers: Callable[[Notice], Awaitable[Answer | None]] | None = None,
     ) -> None:
         self._outbox = outbox
         self._people = people
@@ -56,6 +58,7 @@ class Courier:
         self._mail = mail
         self._webhook = webhook
         self._language = language
+        self._answers = answers
 
     async def deliver(self) -> int:
         """Send what is waiting now; how much went out. What cannot be sent stays and is tried again later."""
@@ -92,4 +95,12 @@ class Courier:
         to = self._people.email_of(notice.recipient)
         if self._mail is None or to is None:
             raise NotSent("no mail server is set up" if self._mail is None else f"{notice.recipient} has no address", final=to is None)
-        await send(compose(notice, to, self._mail, link=link, project=self._project, language=self._language), self._mail)
+        answer = await self._answer_to(notice)
+        message = compose(notice, to, self._mail, link=link, project=self._project, language=self._language, answer=answer)
+        await send(message, self._mail)
+
+    async def _answer_to(self, notice: Notice) -> Answer | None:
+        try:
+            return await self._answers(notice) if self._answers is not None else None
+        except CamundaWorkersError as error:
+            raise NotSent(f"what may be answered is not known: {error}") from error

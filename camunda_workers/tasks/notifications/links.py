@@ -62,10 +62,8 @@ class Links:
     """
 
     def __init__(self, database: StoreDatabase, keys: Sequence[bytes], people: People) -> None:
-        if not keys or any(len(key) < SHORTEST_KEY for key in keys):
-            raise ConfigurationError(f"links need a secret of {SHORTEST_KEY} bytes or more: set CAMUNDA_WORKERS_LINK_SECRET")
         self._database = database
-        self._keys = tuple(keys)
+        self._keys = checked_keys(keys)
         self._people = people
 
     async def issue(
@@ -140,6 +138,17 @@ class Links:
     @staticmethod
     def _signature(key: bytes, body: str) -> bytes:
         return hmac.digest(key, _CONTEXT + body.encode(), "sha256")
+
+
+def checked_keys(keys: Sequence[bytes]) -> tuple[bytes, ...]:
+    """The secrets, if they are long enough to sign with.
+
+    Raises:
+        ConfigurationError: there is no key, or a short one.
+    """
+    if not keys or any(len(key) < SHORTEST_KEY for key in keys):
+        raise ConfigurationError(f"links need a secret of {SHORTEST_KEY} bytes or more: set CAMUNDA_WORKERS_LINK_SECRET")
+    return tuple(keys)
 
 
 def _hash(nonce: str) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import html
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -55,7 +57,24 @@ class MailServer:
             raise ConfigurationError("mail: the sender is an address of email (CAMUNDA_WORKERS_MAIL_FROM)")
 
 
-def compose(notice: Notice, to: str, server: MailServer, *, link: str, project: str, language: str = "en") -> EmailMessage:
+@dataclass(frozen=True)
+class Answer:
+    """How a message may be answered with a decision.
+
+    Attributes:
+        address: where to.
+        words: one for each decision.
+        until: when the address stops working.
+    """
+
+    address: str
+    words: Sequence[str]
+    until: datetime
+
+
+def compose(
+    notice: Notice, to: str, server: MailServer, *, link: str, project: str, language: str = "en", answer: Answer | None = None
+) -> EmailMessage:
     """A notification as a message, as text and as HTML.
 
     Args:
@@ -65,6 +84,7 @@ def compose(notice: Notice, to: str, server: MailServer, *, link: str, project: 
         link: where the task (or the inbox) is.
         project: what the recipient knows the application as.
         language: of the words; English where it is not known.
+        answer: how it may be answered, if it may be.
 
     Raises:
         NotSent: the address is none.
@@ -72,13 +92,20 @@ def compose(notice: Notice, to: str, server: MailServer, *, link: str, project: 
     data: dict[str, Any] = {name: _one_line(str(value)) for name, value in notice.data.items() if value not in (None, "")}
     sentence = word(language, notice.kind, **data)
     rows = [(word(language, name), data[name]) for name in _DETAILS if name in data]
+    if notice.data.get("protected"):
+        rows.append((word(language, "note"), word(language, "protected")))
+    if reason := notice.data.get("reason"):
+        rows.append((word(language, "reason"), word(language, f"refused-{reason}")))
     button = word(language, "inbox" if notice.kind == "digest" else "open")
     why = word(language, "why", project=project)
+    said = [word(language, "reply", words=", ".join(answer.words), until=f"{answer.until:%Y-%m-%d %H:%M %Z}")] if answer else []
     message = EmailMessage()
     message["Subject"] = sentence[:_LONGEST_SUBJECT]
     try:
         message["To"] = Address(addr_spec=to)
         message["From"] = Address(display_name=project, addr_spec=server.sender)
+        if answer is not None:
+            message["Reply-To"] = Address(addr_spec=answer.address)
     except (ValueError, IndexError) as error:
         raise NotSent(f"'{to}' is no address of email", final=True) from error
     # The same news has the same id, so that a mail box shows it once even when it was handed over twice.
@@ -87,9 +114,18 @@ def compose(notice: Notice, to: str, server: MailServer, *, link: str, project: 
     if notice.since is not None:
         message["Date"] = format_datetime(notice.since)
     message["Auto-Submitted"] = "auto-generated"
-    lines = [sentence, "", *(f"{name}: {value}" for name, value in rows), "", f"{button}: {link}", "", why]
+    lines = [
+        sentence,
+        "",
+        *(f"{name}: {value}" for name, value in rows),
+        "",
+        f"{button}: {link}",
+        "",
+        *(line for one in said for line in (one, "")),
+        why,
+    ]
     message.set_content("\n".join(lines))
-    message.add_alternative(_page(sentence, rows, button, link, why, language), subtype="html")
+    message.add_alternative(_page(sentence, rows, button, link, [*said, why], language), subtype="html")
     return message
 
 
@@ -97,13 +133,14 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _page(sentence: str, rows: list[tuple[str, Any]], button: str, link: str, why: str, language: str) -> str:
+def _page(sentence: str, rows: list[tuple[str, Any]], button: str, link: str, below: Sequence[str], language: str) -> str:
     shown = "".join(f"<tr><th align='left'>{html.escape(name)}</th><td>{html.escape(str(value))}</td></tr>" for name, value in rows)
+    small = "<p style='color:#555;font-size:.85em'>{}</p>"
     return (
         f"<!doctype html><html lang='{html.escape(language)}'><body style='font-family:sans-serif;max-width:36em'>"
         f"<h1 style='font-size:1.1em'>{html.escape(sentence)}</h1><table cellpadding='4'>{shown}</table>"
         f"<p><a href='{html.escape(link)}'>{html.escape(button)}</a></p>"
-        f"<p style='color:#555;font-size:.85em'>{html.escape(why)}</p></body></html>"
+        f"{''.join(small.format(html.escape(one)) for one in below)}</body></html>"
     )
 
 

@@ -13,7 +13,19 @@ from camunda_workers.tasks.store.database import StoreDatabase, inserted
 from camunda_workers.tasks.store.tables import notices
 from camunda_workers.tasks.store.times import millis, moment
 
-Kind = Literal["assigned", "delegated", "resolved", "mentioned", "escalated", "due", "overdue", "digest"]
+Kind = Literal[
+    "assigned",
+    "delegated",
+    "resolved",
+    "mentioned",
+    "escalated",
+    "due",
+    "overdue",
+    "digest",
+    "reply-done",
+    "reply-approved",
+    "reply-refused",
+]
 Channel = Literal["email", "webhook"]
 
 MOST_TRIES: Final = 12

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from camunda_workers.clock import Clock
 from camunda_workers.errors import ConfigurationError
 from camunda_workers.settings import TaskSettings
 from camunda_workers.tasks.duties.identity import People
 from camunda_workers.tasks.notifications.deliver import Courier
-from camunda_workers.tasks.notifications.links import Links
-from camunda_workers.tasks.notifications.mail import MailServer
-from camunda_workers.tasks.notifications.outbox import Channel, Outbox
+from camunda_workers.tasks.notifications.links import Links, checked_keys
+from camunda_workers.tasks.notifications.mail import Answer, MailServer
+from camunda_workers.tasks.notifications.outbox import Channel, Notice, Outbox
+from camunda_workers.tasks.notifications.replies.tokens import ReplyTokens
 from camunda_workers.tasks.notifications.webhook import Webhook
 from camunda_workers.tasks.store import TaskStore
 
@@ -35,11 +36,33 @@ def links_of(settings: TaskSettings, store: TaskStore, people: People) -> Links:
     Raises:
         ConfigurationError: there is none.
     """
+    return Links(store.database, _keys(settings), people)
+
+
+def reply_tokens(settings: TaskSettings, store: TaskStore) -> ReplyTokens:
+    """Addresses for answers, signed with the same secret as links.
+
+    Raises:
+        ConfigurationError: there is none, or a short one.
+    """
+    return ReplyTokens(store.database, _keys(settings))
+
+
+def _keys(settings: TaskSettings) -> Sequence[bytes]:
     secret = settings.link_secret.get_secret_value() if settings.link_secret is not None else ""
-    return Links(store.database, [key.strip().encode() for key in secret.split(",") if key.strip()], people)
+    return checked_keys([key.strip().encode() for key in secret.split(",") if key.strip()])
 
 
-def courier_of(settings: TaskSettings, store: TaskStore, people: People, clock: Clock, *, project: str, language: str = "en") -> Courier:
+def courier_of(
+    settings: TaskSettings,
+    store: TaskStore,
+    people: People,
+    clock: Clock,
+    *,
+    project: str,
+    language: str = "en",
+    answers: Callable[[Notice], Awaitable[Answer | None]] | None = None,
+) -> Courier:
     """A courier for what is set up.
 
     Args:
@@ -49,6 +72,7 @@ def courier_of(settings: TaskSettings, store: TaskStore, people: People, clock: 
         clock: the time.
         project: what recipients know the application as.
         language: of the messages.
+        answers: see `Courier`.
 
     Raises:
         ConfigurationError: something that belongs together is only half set up; names the variable.
@@ -72,4 +96,5 @@ def courier_of(settings: TaskSettings, store: TaskStore, people: People, clock: 
         mail=mail,
         webhook=webhook,
         language=language,
+        answers=answers,
     )

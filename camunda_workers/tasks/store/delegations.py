@@ -41,7 +41,11 @@ class Delegation:
 
 @dataclass(frozen=True, slots=True)
 class Absence:
-    """Somebody is away, and somebody else does their tasks."""
+    """Somebody is away, and somebody else does their tasks.
+
+    Attributes:
+        tenants: whose tasks; ``None`` where it was entered for everybody's.
+    """
 
     id: int
     person: str
@@ -50,6 +54,11 @@ class Absence:
     ends_at: datetime
     note: str
     entered_by: str
+    tenants: frozenset[str] | None = None
+
+    def is_about(self, tenants: frozenset[str] | None) -> bool:
+        """Whether somebody of these tenants (``None``: of all) is concerned."""
+        return self.tenants is None or tenants is None or bool(self.tenants & tenants)
 
 
 class Delegations:
@@ -94,8 +103,18 @@ class Delegations:
         rows = await self._database.run(lambda connection: connection.execute(query).all())
         return [_delegation(row) for row in rows]
 
-    async def add_absence(self, person: str, substitute: str, start: datetime, end: datetime, *, note: str, entered_by: str) -> int:
-        """Note that somebody is away.
+    async def add_absence(
+        self,
+        person: str,
+        substitute: str,
+        start: datetime,
+        end: datetime,
+        *,
+        note: str,
+        entered_by: str,
+        tenants: Collection[str] | None = None,
+    ) -> int:
+        """Note that somebody is away, as far as the tasks of these tenants go; of all where none are named.
 
         Raises:
             InvalidArgument: it ends before it starts.
@@ -109,6 +128,7 @@ class Delegations:
             "ends_at": millis(end),
             "note": note,
             "entered_by": entered_by,
+            "tenants": sorted(tenants) if tenants is not None else None,
         }
         statement = insert(absences).values(values).returning(absences.c.id)
         return await self._database.run(lambda connection: connection.execute(statement).scalar_one())
@@ -139,13 +159,14 @@ class Delegations:
             query = query.where(or_(absences.c.person == about, absences.c.substitute == about))
         return [_absence(row) for row in await self._database.run(lambda connection: connection.execute(query).all())]
 
-    async def substitute_of(self, person: str, now: datetime) -> str | None:
-        """Who does somebody's tasks now; ``None`` for somebody who is there."""
+    async def substitute_of(self, person: str, now: datetime, tenant: str | None = None) -> str | None:
+        """Who does somebody's tasks now, those of one tenant or, without one, any; ``None`` for somebody who is there."""
         at = millis(now)
-        query = select(absences.c.substitute).where(
+        query = select(absences.c.substitute, absences.c.tenants).where(
             absences.c.person == person, absences.c.cancelled_at.is_(None), absences.c.starts_at <= at, absences.c.ends_at > at
         )
-        return await self._database.run(lambda connection: connection.scalar(query.order_by(absences.c.id.desc()).limit(1)))
+        rows = await self._database.run(lambda connection: connection.execute(query.order_by(absences.c.id.desc())).all())
+        return next((row.substitute for row in rows if row.tenants is None or tenant is None or tenant in row.tenants), None)
 
 
 def _delegation(row: Row[Any]) -> Delegation:
@@ -153,4 +174,5 @@ def _delegation(row: Row[Any]) -> Delegation:
 
 
 def _absence(row: Row[Any]) -> Absence:
-    return Absence(row.id, row.person, row.substitute, moment(row.starts_at), moment(row.ends_at), row.note, row.entered_by)
+    tenants = frozenset[str](row.tenants) if row.tenants is not None else None
+    return Absence(row.id, row.person, row.substitute, moment(row.starts_at), moment(row.ends_at), row.note, row.entered_by, tenants)

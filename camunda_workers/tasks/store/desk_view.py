@@ -16,7 +16,7 @@ from camunda_workers.tasks.store.times import millis
 
 # Put together once: that takes longer than the database needs to answer them.
 _AWAY = (
-    select(absences.c.person, absences.c.substitute)
+    select(absences.c.person, absences.c.substitute, absences.c.tenants)
     .where(absences.c.cancelled_at.is_(None), absences.c.ends_at > bindparam("now"), absences.c.starts_at <= bindparam("now"))
     .order_by(absences.c.starts_at)
 )
@@ -29,12 +29,12 @@ class DeskView:
     """What belongs beside somebody's lists.
 
     Attributes:
-        away: everybody who is away now, with the substitute.
+        away: everybody who is away now, with the substitute, and for which tenants' tasks (``None``: for all).
         delegated: the tasks somebody has given to others and not got back.
         saved: the filters somebody keeps.
     """
 
-    away: Sequence[tuple[str, str]]
+    away: Sequence[tuple[str, str, frozenset[str] | None]]
     delegated: Sequence[int]
     saved: Sequence[SavedFilter]
 
@@ -53,6 +53,7 @@ async def desk_view(database: StoreDatabase, user: str, person: str, now: dateti
         away: Any = connection.execute(_AWAY, {"now": millis(now)}).all()
         out = connection.scalars(_OUT, {"owner": user}).all()
         kept = connection.execute(_KEPT, {"who": person}).all()
-        return DeskView([(row.person, row.substitute) for row in away], out, [SavedFilter(row.name, row.query) for row in kept])
+        gone = [(row.person, row.substitute, frozenset[str](row.tenants) if row.tenants is not None else None) for row in away]
+        return DeskView(gone, out, [SavedFilter(row.name, row.query) for row in kept])
 
     return await database.run(read)

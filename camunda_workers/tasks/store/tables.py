@@ -11,7 +11,7 @@ from sqlalchemy import JSON, BigInteger, Column, Index, Integer, MetaData, Table
 
 metadata: Final = MetaData()
 
-VERSION: Final = "0003"
+VERSION: Final = "0005"
 """The newest of the migrations in `camunda_workers.tasks.store.migrations`."""
 
 _Id = BigInteger().with_variant(Integer, "sqlite")
@@ -105,6 +105,8 @@ absences = Table(
     _text("note"),
     _text("entered_by"),
     _time("cancelled_at", nullable=True),
+    # About the tasks of these tenants; about everybody's where there are none.
+    Column("tenants", JSON(none_as_null=True), nullable=True),
 )
 Index("task_absences_by_person", absences.c.person)
 
@@ -145,6 +147,21 @@ links = Table(
     _text("purpose"),
     _time("expires_at"),
     _time("used_at", nullable=True),
+)
+
+replies = Table(
+    "task_replies",
+    metadata,
+    # Only a hash: whoever reads this table cannot make an address from it.
+    _text("nonce_hash", primary_key=True),
+    _key(nullable=False),
+    _text("recipient"),
+    # The field, the task's state, and the decisions; signed in the address.
+    Column("offer", JSON, nullable=False),
+    _time("expires_at"),
+    _time("used_at", nullable=True),
+    # How many refusals were answered.
+    Column("answers", Integer, nullable=False),
 )
 
 notices = Table(
