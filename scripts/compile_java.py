@@ -1,7 +1,8 @@
 """Compiles the few Java classes of the embedded engine (``java_side/``) into the jar beside them; needs a JDK 21 or newer and the engine's jars.
 
 Run it after a change to one of them (``make java``). The jar is kept in the repository, so that nobody else needs a JDK; it carries the digest of
-the sources it was made from, and a test compares them.
+the sources it was made from, and a test compares them. The one jar serves every version of the engine: the sources are compiled against each that
+was tried and is on this machine, the default one last.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from camunda_workers.engine.embedded.jars import ensure_engine_jars
+from camunda_workers.engine.embedded.jars import ensure_engine_jars, jars_are_here, locked_versions
 from camunda_workers.engine.embedded.java_side import JAR, SOURCES, digest_of_sources
 from camunda_workers.settings import Settings
 
@@ -30,14 +31,15 @@ def main() -> int:
         print("no javac here: install a JDK 21 or newer, or set JAVA_HOME", file=sys.stderr)
         return 1
     settings = Settings()
-    jars = ensure_engine_jars(settings.engine_version, settings.cache_dir)
+    default, *others = locked_versions()
     sources = sorted(SOURCES.glob("*.java"))
     with tempfile.TemporaryDirectory() as folder:
-        class_path = os.pathsep.join(str(jar) for jar in jars)
-        arguments = ["--release", RELEASE, "-Xlint:all,-path,-classfile", "-cp", class_path, "-d", folder]
-        done = subprocess.run([compiler, *arguments, *map(str, sources)], check=False)
-        if done.returncode:
-            return done.returncode
+        for version in (*(other for other in others if jars_are_here(other, settings.cache_dir)), default):
+            class_path = os.pathsep.join(str(jar) for jar in ensure_engine_jars(version, settings.cache_dir))
+            arguments = ["--release", RELEASE, "-Xlint:all,-path,-classfile", "-cp", class_path, "-d", folder]
+            if subprocess.run([compiler, *arguments, *map(str, sources)], check=False).returncode:
+                print(f"they do not fit engine {version}", file=sys.stderr)
+                return 1
         with zipfile.ZipFile(JAR, "w", zipfile.ZIP_DEFLATED) as jar:
             jar.writestr(zipfile.ZipInfo("sources.sha256", MADE), digest_of_sources())
             for compiled in sorted(Path(folder).rglob("*.class")):

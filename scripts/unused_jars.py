@@ -3,7 +3,7 @@
 The engine's test module drags in a Java gateway, a client and Spring Boot, none of which run here. A jar may be left out only if no class in it can
 be linked: starting from every class that a run of the engine loads, and every class this package names, all references are followed, through
 constant pools, signatures, service files and strings that look like class names. Run it after changing the engine's version:
-`python scripts/unused_jars.py`.
+`python scripts/unused_jars.py`, or with a version that CAMUNDA_WORKERS_ENGINE_VERSION names.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from pathlib import Path
 import jgo
 
 from camunda_workers.engine.embedded import jvm
-from camunda_workers.engine.embedded.jars import DEFAULT_ENGINE_VERSION, ENGINE_COORDINATE
+from camunda_workers.engine.embedded.resolve import coordinate
+from camunda_workers.settings import Settings
 
 PACKAGE = Path(__file__).parent.parent / "camunda_workers"
 WIDTH = {3: 5, 4: 5, 5: 9, 6: 9, 7: 3, 8: 3, 9: 5, 10: 5, 11: 5, 12: 5, 15: 4, 16: 3, 17: 5, 18: 5, 19: 3, 20: 3}
@@ -84,7 +85,7 @@ def references(content: bytes) -> set[str]:
 
 
 def main() -> None:
-    environment = jgo.build(f"{ENGINE_COORDINATE}:{DEFAULT_ENGINE_VERSION}")
+    environment = jgo.build(coordinate(Settings().engine_version))
     jars = sorted(jar for part in ("jars", "modules") for jar in (environment.path / part).glob("*.jar"))
     with tempfile.TemporaryDirectory() as folder:
         listed = Path(folder, "classes.lst")

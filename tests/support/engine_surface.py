@@ -35,7 +35,7 @@ SURFACE: Mapping[str, Sequence[str]] = {
     ZEEBE + "db.AccessMetricsConfiguration": ["new(Kind, int)"],
     ZEEBE + "db.AccessMetricsConfiguration$Kind": ["NONE"],
     ZEEBE + "db.ConsistencyChecksSettings": ["new()"],
-    ZEEBE + "db.ZeebeDb": ["close()", "createSnapshot(File)"],
+    ZEEBE + "db.ZeebeDb": ["close()", "createContext()", "createSnapshot(File)"],
     ZEEBE + "db.impl.rocksdb.RocksDbConfiguration": ["new()"],
     ZEEBE + "db.impl.rocksdb.ZeebeRocksDbFactory": [
         "new(RocksDbConfiguration, ConsistencyChecksSettings, AccessMetricsConfiguration, Supplier)", "createDb(File)",
@@ -45,6 +45,7 @@ SURFACE: Mapping[str, Sequence[str]] = {
     ZEEBE + "el.EvaluationWarning": ["getMessage()"],
     ZEEBE + "el.Expression": ["getFailureMessage()", "isStatic()", "isValid()"],
     ZEEBE + "el.ExpressionLanguage": ["evaluateExpression(Expression, EvaluationContext)", "parseExpression(String)"],
+    ZEEBE + "el.ExpressionLanguageMetrics": ["noop()"],
     ZEEBE + "el.ExpressionLanguageFactory": ["createExpressionLanguage(FeelEngineClock)"],
     ZEEBE + "engine.Engine": ["new(TypedRecordProcessorFactory, EngineConfiguration, SecurityConfiguration)"],
     ZEEBE + "engine.EngineConfiguration": ["new()", "setJobsTimeoutCheckerPollingInterval(Duration)"],
@@ -58,6 +59,16 @@ SURFACE: Mapping[str, Sequence[str]] = {
     ZEEBE + "engine.processing.streamprocessor.TypedRecordProcessorContext": ["getPartitionId()"],
     ZEEBE + "engine.processing.streamprocessor.TypedRecordProcessorFactory": ["createProcessors(TypedRecordProcessorContext)"],
     ZEEBE + "engine.processing.streamprocessor.TypedRecordProcessors": [],
+    ZEEBE + "engine.state.ProcessingDbState": [
+        "new(int, ZeebeDb, TransactionContext, KeyGenerator, TransientPendingSubscriptionState, TransientPendingSubscriptionState, "
+        "EngineConfiguration, InstantSource)"
+        " | new(int, ZeebeDb, TransactionContext, KeyGenerator, TransientPendingSubscriptionState, TransientPendingSubscriptionState, "
+        "EngineConfiguration, InstantSource, ExpressionLanguageMetrics)",
+    ],
+    ZEEBE + "engine.state.message.TransientPendingSubscriptionState": ["new()"],
+    ZEEBE + "engine.state.migration.DbMigratorImpl": [
+        "new(boolean, ClusterContext, MutableProcessingState, String)", "runMigrations()",
+    ],
     ZEEBE + "logstreams.log.LogAppendEntry": ["of(RecordMetadata, UnifiedRecordValue)", "of(long, RecordMetadata, UnifiedRecordValue)"],
     ZEEBE + "logstreams.log.LogRecordAwaiter": ["onRecordAvailable()"],
     ZEEBE + "logstreams.log.LogStream": [
@@ -81,7 +92,6 @@ SURFACE: Mapping[str, Sequence[str]] = {
     ZEEBE + "logstreams.storage.LogStorage$CommitListener": ["onCommit()"],
     ZEEBE + "logstreams.storage.LogStorageReader": ["close()", "seek(long)"],
     ZEEBE + "msgpack.value.StringValue": ["new(String)"],
-    ZEEBE + "process.test.engine.InMemoryLogStorage": ["new()"],
     ZEEBE + "process.test.engine.db.InMemoryDbFactory": ["new()", "createDb()"],
     ZEEBE + "protocol.impl.encoding.AuthInfo": [],
     ZEEBE + "protocol.impl.record.CopiedRecord": ["toJson()"],
@@ -89,7 +99,8 @@ SURFACE: Mapping[str, Sequence[str]] = {
         "new()", "authorization(AuthInfo)", "getIntent()", "getRecordType()", "getValueType()", "intent(Intent)", "operationReference(long)",
         "recordType(RecordType)", "requestId(long)", "requestStreamId(int)", "valueType(ValueType)",
     ],
-    ZEEBE + "protocol.impl.record.UnifiedRecordValue": ["wrap(DirectBuffer)"],
+    ZEEBE + "protocol.impl.record.UnifiedRecordValue": ["fromValueType(ValueType)", "wrap(DirectBuffer)"],
+    ZEEBE + "protocol.impl.record.value.processinstance.ProcessInstanceCreationRecord": [],
     ZEEBE + "protocol.impl.stream.job.ActivatedJob": ["jobKey()", "jobRecord()"],
     ZEEBE + "protocol.impl.stream.job.JobActivationProperties": [],
     ZEEBE + "protocol.impl.stream.job.JobActivationPropertiesImpl": [
@@ -113,6 +124,7 @@ SURFACE: Mapping[str, Sequence[str]] = {
     ZEEBE + "stream.api.InterPartitionCommandSender": [
         "sendCommand(int, ValueType, Intent, Long, UnifiedRecordValue, AuthInfo)",
     ],
+    ZEEBE + "stream.impl.ClusterContextImpl": ["new(int)"],
     ZEEBE + "stream.impl.ControllableStreamClockImpl": ["new(InstantSource)"],
     ZEEBE + "stream.impl.StreamProcessor": [
         "builder()", "closeAsync()", "getLastProcessedPositionAsync()", "hasProcessingReachedTheEnd()", "isFailed()", "openAsync(boolean)",
@@ -122,17 +134,22 @@ SURFACE: Mapping[str, Sequence[str]] = {
         "commandResponseWriter(CommandResponseWriter)", "logStream(LogStream)", "meterRegistry(MeterRegistry)",
         "partitionCommandSender(InterPartitionCommandSender)", "recordProcessors(List)", "zeebeDb(ZeebeDb)",
     ],
-    ZEEBE + "stream.impl.TypedEventRegistry": ["EVENT_REGISTRY"],
+    ZEEBE + "stream.impl.state.DbKeyGenerator": ["new(int, ZeebeDb, TransactionContext)"],
     ZEEBE + "stream.impl.records.CopiedRecords": ["createCopiedRecord(int, LoggedEvent)"],
     ZEEBE + "util.Either": ["getLeft()", "isLeft()"],
     ZEEBE + "util.FeatureFlags": ["createDefault()"],
+    ZEEBE + "util.VersionUtil": ["getVersion()"],
     ZEEBE + "util.buffer.BufferWriter": ["getLength()", "write(MutableDirectBuffer, int)"],
 }  # fmt: skip
-"""Class -> constructors (``new``), methods and constants that our code uses, types by their simple names."""
+"""Class -> constructors (``new``), methods and constants that our code uses, types by their simple names; ``a | b``: one of them, as
+``versions.py`` finds out."""
+
+NOT_EVERYWHERE = {ZEEBE + "process.test.engine.db.InMemoryDbFactory", ZEEBE + "el.ExpressionLanguageMetrics"}
+"""Classes that some versions have and others do not: ``versions.py`` looks before it uses them."""
 
 JDK = {
-    "atZone", "entrySet", "forName", "getDeclaredConstructor", "getDeclaredConstructors", "getInstance", "getLogger", "getProperty",
-    "getValue", "isJVMStarted", "newInstance", "ofEpochMilli", "ofMillis", "readValue", "setAccessible", "setLevel", "startJVM",
+    "atZone", "entrySet", "forName", "getConstructors", "getInstance", "getLogger", "getMethods", "getName", "getParameterTypes", "getProperty",
+    "getSimpleName", "getValue", "isJVMStarted", "ofEpochMilli", "ofMillis", "readValue", "setLevel", "startJVM",
     "startPolling", "stopPolling", "systemDefault", "valueOf",
 }  # fmt: skip
 """Methods of the JDK, of Jackson, of JPype and of our own Java classes that our code calls."""

@@ -88,6 +88,9 @@ class TestFolder:
             ("8.8.22", VERSION, "8.8.21 is older and cannot read it; set CAMUNDA_WORKERS_ENGINE_VERSION to 8.8.22 or newer"),
             ("8.9.0", VERSION, "8.8.21 is older"),
             ("8.10.1-alpha2", "8.9.4", "8.9.4 is older"),
+            ("8.9.0", "8.9.0-rc2", "8.9.0-rc2 is older"),
+            ("8.9.0-rc2", "8.9.0-alpha5", "8.9.0-alpha5 is older"),
+            ("8.9.0-alpha10", "8.9.0-alpha9-rc1", "8.9.0-alpha9-rc1 is older"),
             ("8.6.3", VERSION, "too far from it; start it with 8.7 first"),
             ("8.8.21", "9.0.0", "too far from it; start it with 8.9 first"),
         ],
@@ -100,8 +103,26 @@ class TestFolder:
 
     @pytest.mark.parametrize("running", ["8.8.22", "8.9.0-alpha1", "8.9.3"])
     def test_the_next_engine_takes_over(self, folder: Path, running: str) -> None:
-        DataFolder(folder, running).close()
+        opened = DataFolder(folder, running)
+        assert read_manifest(folder)["engine"] == VERSION, "not before it can read what is there"
+        opened.take_over(running)
+        opened.close()
         assert read_manifest(folder)["engine"] == running
+
+    @pytest.mark.parametrize(
+        ("written", "running"), [("8.9.0-alpha5-rc1", "8.9.0-alpha5"), ("8.9.0-alpha5", "8.9.0-rc1"), ("8.9.0-rc2", "8.9.0")]
+    )
+    def test_what_came_before_a_release_is_older(self, folder: Path, written: str, running: str) -> None:
+        manifest(folder, engine=written)
+        DataFolder(folder, running).close()
+
+    def test_a_pre_release_takes_over_with_a_warning(self, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+        for running, warned in (("8.8.22", False), ("8.9.0-rc2", True), ("8.9.0-rc2", False)):
+            caplog.clear()
+            opened = DataFolder(folder, running)
+            opened.take_over(running)
+            opened.close()
+            assert ("there is no way back" in caplog.text) is warned, running
 
     @pytest.mark.parametrize("damage", ["", "{", "[]", "null", '{"format": 1}', '{"format": 1, "engine": "8.8.21", "checksum": 1}'])
     def test_a_damaged_manifest_is_refused(self, folder: Path, damage: str) -> None:

@@ -211,7 +211,7 @@ def test_two_at_once_fetch_each_file_once(tmp_path: Path, repository: Repository
 def test_the_shipped_lock_is_for_the_default_version_and_every_platform() -> None:
     assert Settings.model_fields["engine_version"].default == DEFAULT_ENGINE_VERSION
     for platform in ("linux", "macos", "windows"):
-        jars = locked_jars(platform)
+        jars = locked_jars(platform=platform)
         names = [jar.file_name for jar in jars]
         assert len(set(names)) == len(names)
         assert names == sorted(names), "the class path's order is part of the class-data archive"
@@ -241,7 +241,11 @@ def test_a_full_cache_needs_neither_network_nor_repository(tmp_path: Path, monke
     folder.mkdir(parents=True)
     for jar in JARS:
         (folder / jar.file_name).write_bytes(CONTENT[jar.coordinate.split(":")[1]])
-    monkeypatch.setattr(engine_jars, "locked_jars", lambda: JARS)
+
+    def locked(version: str) -> list[Jar]:
+        return JARS
+
+    monkeypatch.setattr(engine_jars, "locked_jars", locked)
     monkeypatch.setattr(engine_jars, "maven_repository", lambda: pytest.fail("the repository was asked for"))
     assert ensure_engine_jars(DEFAULT_ENGINE_VERSION, tmp_path) == [folder / jar.file_name for jar in JARS]
     assert missing_jars(JARS, folder) == []

@@ -16,6 +16,7 @@ from camunda_workers.engine.embedded.commands import Answer, Command
 from camunda_workers.engine.embedded.documents import pack, unpack
 from camunda_workers.engine.embedded.java import java_class, jpype, zeebe
 from camunda_workers.engine.embedded.outbox import ANSWER, Outbox
+from camunda_workers.engine.embedded.versions import knows_business_ids, running_version
 from camunda_workers.errors import (
     AlreadyExists,
     BackPressure,
@@ -73,9 +74,15 @@ class Bridge:
     """Commands in, answers out; made by the wiring, used by both faces of the gateway.
 
     All of its methods belong to the event loop it was made in.
+
+    Attributes:
+        version: of the engine, as it says itself.
+        knows_business_ids: whether a process instance of this engine has a business id of its own (8.9); older ones keep a tag.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, outbox: Outbox) -> None:
+        self.version = running_version()
+        self.knows_business_ids = knows_business_ids()
         self._loop = loop
         self._waiting: dict[int, tuple[str, asyncio.Future[Answer]]] = {}
         # Not from 1: after a kill the log may still hold commands of an earlier run, and their answers must not be taken for those of this one.
@@ -169,8 +176,7 @@ class Bridge:
         known = self._types.get((value_type, intent))
         if known is None:
             java_type = zeebe("protocol.record.ValueType").valueOf(value_type)
-            registry = zeebe("stream.impl.TypedEventRegistry").EVENT_REGISTRY
-            record = registry.get(java_type).getDeclaredConstructor([]).newInstance([])
+            record = zeebe("protocol.impl.record.UnifiedRecordValue").fromValueType(java_type)
             # By name: Intent.fromProtocolValue(type, text) does not know every type. JOB_BATCH has JobBatchIntent, and so on.
             intents = zeebe(f"protocol.record.intent.{value_type.title().replace('_', '')}Intent")
             java_intent = intents.valueOf(intent)

@@ -7,7 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from camunda_workers.engine.embedded.java import construct_hidden, java_class, meter_supplier, zeebe
+from camunda_workers.engine.embedded.java import java_class, meter_supplier, zeebe
+from camunda_workers.engine.embedded.versions import memory_database
 
 State = Literal["memory", "rocksdb"]
 
@@ -33,15 +34,17 @@ class Home(Protocol):
 
 
 class MemoryHome:
-    """Log in memory; state in memory (fastest start) or in RocksDB (stays fast with thousands of open instances)."""
+    """Log in memory; state in memory (fastest start) or in RocksDB (stays fast with thousands of open instances).
+
+    An engine version that brings no state in memory (8.9) has it in RocksDB, in a temporary folder, whatever was asked for.
+    """
 
     def __init__(self, state: State) -> None:
-        self.log_storage: Any = construct_hidden("process.test.engine.InMemoryLogStorage")
+        self.log_storage: Any = java_class("camunda_workers.MemoryLog")()
         self.clock_offset = 0
         self._folder: Path | None = None
-        if state == "memory":
-            self.database: Any = zeebe("process.test.engine.db.InMemoryDbFactory")().createDb()
-        else:
+        self.database: Any = memory_database() if state == "memory" else None
+        if self.database is None:
             self._folder = Path(tempfile.mkdtemp(prefix="camunda-workers-"))
             self.database = open_rocksdb(self._folder / "runtime")
 

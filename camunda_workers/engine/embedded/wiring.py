@@ -48,7 +48,8 @@ class Wired:
 
 
 @functools.cache
-def _quieten() -> Any:
+def quieten() -> Any:
+    """Keep micrometer from warning about what the engine does on purpose."""
     # The engine registers one gauge twice at every start and micrometer warns about it on stderr. Java keeps loggers, and with them
     # their levels, only as long as somebody refers to them: the cache does.
     logger = java_class("java.util.logging.Logger").getLogger("io.micrometer")
@@ -67,7 +68,7 @@ def wire(home: Home, *, response_writer: Any, job_streamer: Any) -> tuple[Wired,
     Returns:
         The running parts, and what writes commands to its log.
     """
-    _quieten()
+    quieten()
     clock = zeebe("scheduler.clock.ControlledActorClock")()
     clock.addTime(java_class("java.time.Duration").ofMillis(jpype.JLong(home.clock_offset)))
     clock.update()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import shutil
 import sys
@@ -13,6 +14,7 @@ from typing import IO, Any
 from camunda_workers.engine.embedded.auth.users import FILE as USERS
 from camunda_workers.engine.embedded.durable.files import link_tables, sealed, unsealed, write_durably
 from camunda_workers.engine.embedded.durable.snapshots import Snapshot, Snapshots
+from camunda_workers.engine.embedded.durable.versions import is_prerelease, version_problem
 from camunda_workers.errors import BackPressure, ConfigurationError
 
 FORMAT = 1
@@ -24,6 +26,8 @@ RUNTIME = "runtime"
 SNAPSHOTS = "snapshots"
 BATCHES = "batches.db"
 LOCK = "lock"
+
+_logger = logging.getLogger(__name__)
 
 _LOCK_TRIES = 20
 _LOCK_WAIT = 0.05
@@ -78,6 +82,20 @@ class DataFolder:
         except OSError as error:
             raise BackPressure(f"{self.path / MANIFEST} cannot be written: {error.strerror}") from error
 
+    def take_over(self, engine_version: str) -> None:
+        """Let the folder be this engine's from now on: an older one refuses it. Not before this one can read it."""
+        written = str(self.recall("engine"))
+        if written == engine_version:
+            return
+        if is_prerelease(engine_version):
+            _logger.warning(
+                "%s was engine %s's and is %s's now, a pre-release: there is no way back, and Camunda promises none to a release; keep a backup",
+                self.path,
+                written,
+                engine_version,
+            )
+        self.remember(engine=engine_version)
+
     def recall(self, name: str) -> Any:
         """Return a fact from the manifest, or None."""
         return read_manifest(self.path).get(name)
@@ -91,11 +109,9 @@ class DataFolder:
             write_durably(self.path / MANIFEST, sealed({"format": FORMAT, "engine": engine_version, "created": created}))
             return
         found = read_manifest(self.path)
-        problem = _version_problem(str(found["engine"]), engine_version)
+        problem = version_problem(str(found["engine"]), engine_version)
         if problem is not None:
             raise ConfigurationError(f"{self.path} was written by engine {found['engine']}: {problem}")
-        if found["engine"] != engine_version:
-            self.remember(engine=engine_version)
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
@@ -131,25 +147,6 @@ def in_use(path: Path) -> bool:
             return not _try_lock(file)
     except OSError:
         return False
-
-
-def _version_problem(written: str, running: str) -> str | None:
-    old, new = _numbers(written), _numbers(running)
-    if new < old:
-        return f"engine {running} is older and cannot read it; set CAMUNDA_WORKERS_ENGINE_VERSION to {written} or newer"
-    # Zeebe migrates its state from one minor version to the next and refuses to skip one.
-    if old[0] != new[0] or new[1] > old[1] + 1:
-        return (
-            f"engine {running} is too far from it; start it with {old[0]}.{old[1] + 1} first, then with one minor version after the other"
-        )
-    return None
-
-
-def _numbers(version: str) -> tuple[int, int, int]:
-    found = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", version)
-    if found is None:
-        raise ConfigurationError(f"'{version}' is no version of the engine")
-    return int(found[1]), int(found[2]), int(found[3] or 0)
 
 
 def _take_lock(path: Path) -> IO[str]:

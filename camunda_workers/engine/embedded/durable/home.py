@@ -12,11 +12,17 @@ from typing import Any
 from camunda_workers.engine.embedded.durable.folder import DataFolder
 from camunda_workers.engine.embedded.durable.log_storage import SqliteLog
 from camunda_workers.engine.embedded.durable.snapshots import Snapshot
+from camunda_workers.engine.embedded.durable.upgrade import migrate
+from camunda_workers.engine.embedded.durable.versions import needs_migration
 from camunda_workers.engine.embedded.homes import open_rocksdb
 from camunda_workers.engine.embedded.java import java_class
 from camunda_workers.errors import ReadModelError
 
 _logger = logging.getLogger(__name__)
+
+_ENGINE = "engine"
+_BEFORE_FACTS_NAMED_IT = "8.8"
+"""The engine of a snapshot that does not say it; only 8.8 ran here then."""
 
 
 class DurableHome:
@@ -37,6 +43,7 @@ class DurableHome:
 
     def __init__(self, path: Path, engine_version: str, on_trouble: Callable[[str | None], None]) -> None:
         self.folder = DataFolder(path, engine_version)
+        self._engine_version = engine_version
         try:
             self.clock_offset = int(self.folder.recall("clock_offset") or 0)
             self.log = SqliteLog(self.folder.log, on_trouble)
@@ -46,6 +53,13 @@ class DurableHome:
                 for _ in self.log.file.verify(0 if self.snapshot is None else self.snapshot.position):
                     pass
                 self.database: Any = open_rocksdb(self.folder.fresh_runtime(self.snapshot))
+                try:
+                    if self.facts is not None and needs_migration(self.facts.get(_ENGINE, _BEFORE_FACTS_NAMED_IT), engine_version):
+                        migrate(self.database, engine_version)
+                    self.folder.take_over(engine_version)
+                except BaseException:
+                    self.database.close()
+                    raise
             except BaseException:
                 self.log.close()
                 raise
@@ -83,6 +97,7 @@ class DurableHome:
         self.database.createSnapshot(java_class("java.io.File")(str(state)))
         self.log.sync()  # the state may hold the effect of batches that were not on disk yet: it counts only with them
         before = self.snapshot
+        facts = {**facts, _ENGINE: self._engine_version}
         self.snapshot = snapshots.keep(position, datetime.now(UTC).isoformat(timespec="seconds"), facts)
         snapshots.forget_all_but([self.snapshot] if before is None else [self.snapshot, before])
         if before is not None:

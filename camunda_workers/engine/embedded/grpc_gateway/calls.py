@@ -13,7 +13,6 @@ from camunda_workers.engine.embedded.commands import Answer, Command
 from camunda_workers.engine.embedded.documents import to_document, to_json
 from camunda_workers.engine.embedded.grpc_gateway.messages import decision, evaluation, form, job_result, process, requirements
 from camunda_workers.engine.embedded.grpc_gateway.tenants import check_tenants
-from camunda_workers.engine.embedded.version import ENGINE_VERSION
 from camunda_workers.errors import DeadlineExceeded
 
 Call = Callable[[Any], Awaitable[Any]]
@@ -38,8 +37,9 @@ class Calls:
 
     async def Topology(self, request: pb.TopologyRequest) -> pb.TopologyResponse:
         partition = pb.Partition(partitionId=1, role=pb.Partition.LEADER, health=pb.Partition.HEALTHY)
-        broker = pb.BrokerInfo(nodeId=0, host="127.0.0.1", port=self._port(), partitions=[partition], version=ENGINE_VERSION)
-        return pb.TopologyResponse(brokers=[broker], clusterSize=1, partitionsCount=1, replicationFactor=1, gatewayVersion=ENGINE_VERSION)
+        version = self._bridge.version
+        broker = pb.BrokerInfo(nodeId=0, host="127.0.0.1", port=self._port(), partitions=[partition], version=version)
+        return pb.TopologyResponse(brokers=[broker], clusterSize=1, partitionsCount=1, replicationFactor=1, gatewayVersion=version)
 
     async def DeployResource(self, request: pb.DeployResourceRequest) -> pb.DeployResourceResponse:
         check_tenants("DeployResource", request.tenantId)

@@ -64,7 +64,7 @@ async def health(request: Request) -> Response:
 
 async def description(request: Request) -> Response:
     """What is served, as an OpenAPI description."""
-    return JSONResponse(describe(OPERATIONS))
+    return JSONResponse(describe(OPERATIONS, request.app.state.engine.bridge.version))
 
 
 def create_app(engine: EmbeddedEngine) -> Starlette:

@@ -8,9 +8,8 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from camunda_workers.engine.embedded.rest.context import caller_of, engine_of
+from camunda_workers.engine.embedded.rest.context import bridge_of, caller_of, engine_of
 from camunda_workers.engine.embedded.rest.operation import Operation
-from camunda_workers.engine.embedded.version import ENGINE_VERSION
 
 
 async def get_topology(request: Request) -> Response:
@@ -23,7 +22,7 @@ async def get_topology(request: Request) -> Response:
         "host": "127.0.0.1",
         "port": port,
         "partitions": [{"partitionId": 1, "role": "leader", "health": health, "state": "active"}],
-        "version": ENGINE_VERSION,
+        "version": bridge_of(request).version,
     }
     body = {
         "brokers": [broker],
@@ -31,7 +30,7 @@ async def get_topology(request: Request) -> Response:
         "clusterSize": 1,
         "partitionsCount": 1,
         "replicationFactor": 1,
-        "gatewayVersion": ENGINE_VERSION,
+        "gatewayVersion": bridge_of(request).version,
         "lastCompletedChangeId": "-1",
     }
     return JSONResponse(body)

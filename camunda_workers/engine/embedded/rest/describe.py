@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
+from camunda_workers.engine.embedded.jars import DEFAULT_ENGINE_VERSION
 from camunda_workers.engine.embedded.rest.operation import PREFIX, Operation
 from camunda_workers.engine.embedded.rest.search_schema import FILTER_SCHEMAS
-from camunda_workers.engine.embedded.version import ENGINE_VERSION
 
 _PROBLEM = {
     "type": "object",
@@ -48,8 +48,8 @@ class _Schemas(GenerateJsonSchema):
         return {} if isinstance(dft, bytes) else super().encode_default(dft)
 
 
-def describe(operations: Sequence[Operation]) -> dict[str, Any]:
-    """Return the description of these operations."""
+def describe(operations: Sequence[Operation], version: str = DEFAULT_ENGINE_VERSION) -> dict[str, Any]:
+    """Return the description of these operations, as this version of the engine does them."""
     schemas: dict[str, Any] = {"Problem": _PROBLEM, **FILTER_SCHEMAS}
     paths: dict[str, Any] = {}
     for operation in operations:
@@ -58,7 +58,7 @@ def describe(operations: Sequence[Operation]) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": "Orchestration Cluster REST API, as camunda-workers serves it",
-            "version": ENGINE_VERSION,
+            "version": version,
             "description": "Paths and shapes are those of Camunda's own description; see docs/rest-api.md for what is not served.",
         },
         "paths": paths,

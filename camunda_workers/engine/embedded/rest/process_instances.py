@@ -55,12 +55,14 @@ async def create_process_instance(request: Request, body: CreateProcessInstance)
         raise InvalidArgument("Only one of [processDefinitionId, processDefinitionKey] is allowed.")
     if not body.process_definition_id and not body.process_definition_key:
         raise InvalidArgument("At least one of [processDefinitionId, processDefinitionKey] is required.")
+    native = bridge_of(request).knows_business_ids
     command = commands.create_instance(
         process_id=body.process_definition_id,
         definition_key=body.process_definition_key or 0,
         version=body.process_definition_version,
         variables=body.variables,
-        tags=tags_with(body.business_id, body.tags, native=False),
+        tags=tags_with(body.business_id, body.tags, native=native),
+        business_id=(body.business_id or "") if native else "",
         start_elements=[item.element_id for item in body.start_instructions],
         terminate_after=[item.after_element_id for item in body.runtime_instructions],
         tenant_id=body.tenant_id,
@@ -82,7 +84,7 @@ async def create_process_instance(request: Request, body: CreateProcessInstance)
         "processInstanceKey": str(value["processInstanceKey"]),
         "tenantId": value["tenantId"],
         "tags": value["tags"],
-        "businessId": business_id_of(value["tags"]),
+        "businessId": value.get("businessId") or business_id_of(value["tags"]),
         "variables": unpack(value["variables"]) if body.await_completion else {},
     }
     return JSONResponse(shown)
