@@ -206,7 +206,10 @@ def java_hash(text: str) -> int:
 def open_subscriptions(connection: Connection, *conditions: ColumnElement[bool]) -> list[Row]:
     """Message subscriptions that wait now, by process definition."""
     s = message_subscriptions.c
-    source = message_subscriptions.join(process_instances, _i.key == s.process_instance_key)
+    # Processes as well: conditions may be about their names.
+    source = message_subscriptions.join(process_instances, _i.key == s.process_instance_key).outerjoin(
+        processes, processes.c.key == _i.process_definition_key
+    )
     query = select(
         s.bpmn_process_id,
         _i.process_definition_key,

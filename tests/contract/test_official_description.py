@@ -157,17 +157,19 @@ def test_every_answer_of_a_tour_is_as_described(ground: tuple[str, list[Exchange
     max_examples=EXAMPLES,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=list(HealthCheck),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
     derandomize=True,
     database=None,
 )
 def test_no_request_breaks_it(case: Any, ground: tuple[str, list[Exchange]], keys: dict[str, list[str]]) -> None:
-    for name, value in (case.path_parameters or {}).items():
+    parameters: dict[str, Any] = case.path_parameters or {}
+    for name, value in parameters.items():
         known = keys.get(name, [])
         if known and len(str(value)) % 2:
-            case.path_parameters[name] = known[len(str(value)) % len(known)]
-    if isinstance(case.body, dict):
-        given = cast("dict[str, Any]", case.body)
+            parameters[name] = known[len(str(value)) % len(known)]
+    body: Any = case.body
+    if isinstance(body, dict):
+        given = cast("dict[str, Any]", body)
         if case.operation.path == "/jobs/activation":
             given["requestTimeout"] = -1  # otherwise it waits, as it should
         elif case.operation.path == "/process-instances":

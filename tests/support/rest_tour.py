@@ -172,6 +172,10 @@ async def _messages(walk: Tour) -> None:
     await walk.find("message-subscriptions", correlationKey="b", messageSubscriptionState="CREATED")
     open_ones = (await walk.post("/process-definitions/statistics/message-subscriptions", {}))["items"]
     assert open_ones[0]["activeSubscriptions"] == 2
+    # The name is the definition's, the version the instance's: each of the two is counted once.
+    named = [{"filter": {"processDefinitionVersion": 1, "processDefinitionName": {"$exists": there}}} for there in (True, False)]
+    counted = [(await walk.post("/process-definitions/statistics/message-subscriptions", one))["items"] for one in named]
+    assert [one["activeSubscriptions"] for items in counted for one in items] == [2]
     await walk.post("/messages/publication", {"name": "paper", "correlationKey": "a", "timeToLive": 1000, "messageId": "m"})
     await walk.post("/messages/correlation", {"name": "paper", "correlationKey": "b"})
     await walk.find("correlated-message-subscriptions", correlationKey="b")

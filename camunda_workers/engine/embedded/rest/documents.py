@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from pydantic import Field
@@ -22,6 +22,9 @@ from camunda_workers.engine.embedded.rest.problem import BadRequest
 from camunda_workers.errors import EngineError, InvalidArgument, NotFound
 from camunda_workers.events.dates import to_iso
 
+_PROCESS_ID: Final = r"^[\p{L}_][\p{L}\p{N}_\-.]*$"
+"""What Camunda's description allows as the id of a process."""
+
 
 class Metadata(Body):
     """What is said about a document."""
@@ -30,7 +33,7 @@ class Metadata(Body):
     file_name: str = ""
     expires_at: Moment | None = None
     size: int | None = None
-    process_definition_id: str | None = None
+    process_definition_id: str | None = Field(default=None, pattern=_PROCESS_ID)
     process_instance_key: Key | None = None
     custom_properties: dict[str, Any] = {}
 
