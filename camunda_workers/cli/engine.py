@@ -148,7 +148,7 @@ async def _serve_broker(
     stop = stop_on_signals()
     before = door()
     if before.guard is not None:
-        typer.echo("only the REST address asks who comes: the broker's own gRPC and REST stay on loopback, open to this machine", err=True)
+        typer.echo("the broker's own gRPC and REST (broker_grpc, broker_rest) ask nobody who comes; they stay on loopback", err=True)
     with Bars() as progress:
         engine = BrokerEngine(
             data,
@@ -176,6 +176,7 @@ async def _serve_broker(
             grpc=engine.grpc_address,
             rest=engine.rest_address,
             broker_rest=engine.broker_rest_address,
+            broker_grpc=engine.broker_grpc_address,
             management=engine.management_address,
             data=str(engine.data),
             log=str(engine.log_file),

@@ -14,18 +14,23 @@ from typing import Any
 
 
 @asynccontextmanager
-async def engine_process(*options: str) -> AsyncGenerator[dict[str, Any]]:
-    """Run ``camunda-workers engine start`` on free ports; yields its ready line, ends it with SIGTERM and checks that it ends well."""
+async def engine_process(*options: str, seconds: float = 60.0) -> AsyncGenerator[dict[str, Any]]:
+    """Run ``camunda-workers engine start`` on free ports; yields its ready line, ends it with SIGTERM and checks that it ends well.
+
+    Args:
+        options: more of the command line.
+        seconds: how long it may take until it is ready, and until it has ended.
+    """
     command = [sys.executable, "-m", "camunda_workers", "engine", "start", "--grpc-port", "0", "--rest-port", "0", *options]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(seconds):
             line = await process.stdout.readline()
         assert line, f"the engine ended with exit code {await process.wait()} before it was ready"
         yield json.loads(line)
         process.terminate()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(seconds):
             assert await process.wait() == 0
     finally:
         if process.returncode is None:

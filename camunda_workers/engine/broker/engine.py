@@ -58,7 +58,8 @@ class BrokerEngine:
         heap_mb: Java's largest heap. The process takes about half a gigabyte more at most.
         search: whether the REST API at ``rest_address`` answers searches as well: the broker's exporter fills an event log in the folder,
             our read model answers, and everything else goes to the broker's own REST API at ``broker_rest_address``.
-        door: with ``search``: on which address ``rest_address`` is, and for whom. The broker's own ports stay on loopback and ask nobody.
+        door: with ``search``: on which address ``rest_address`` and ``grpc_address`` are, and for whom. The broker's own ports stay on loopback
+            and ask nobody.
         properties: more of the broker's configuration, in Spring's names (an exporter, for instance); goes before what is set here.
         settings: where the distribution is kept and which version is wanted.
         progress: told about the fetch, should one be needed; by default lines on stderr.
@@ -104,6 +105,7 @@ class BrokerEngine:
         self.grpc_address = ""
         self.rest_address = ""
         self.broker_rest_address = ""
+        self.broker_grpc_address = ""
         self.management_address = ""
 
     async def start(self) -> Self:
@@ -120,12 +122,13 @@ class BrokerEngine:
         distribution = await asyncio.to_thread(ensure_distribution, self.version, self._settings.cache_dir, self._progress)
         try:
             await self._take_folder()
-            more: Properties = {} if self._search is None else await self._search.open(self._wanted_ports[1])
+            more: Properties = {} if self._search is None else await self._search.open(self._wanted_ports[1], self._wanted_ports[0])
             await self._start_on_free_ports(distribution, more)
             assert self._clock is not None
             await self._clock.resume()
             if self._search is not None:
-                self.rest_address = await self._search.serve(self.broker_rest_address, self.healthy)
+                addresses = await self._search.serve(self.broker_rest_address, self.broker_grpc_address, self.healthy)
+                self.rest_address, self.grpc_address = addresses
         except BaseException as error:
             await self.kill()
             if isinstance(error, OSError):
@@ -172,7 +175,7 @@ class BrokerEngine:
         """Whether the broker runs and each partition has a healthy leader."""
         if self._process is None or self._process.ended:
             return False
-        async with Probe(self.grpc_address) as probe:
+        async with Probe(self.broker_grpc_address) as probe:
             return not await probe.problem()
 
     async def __aenter__(self) -> Self:
@@ -228,7 +231,9 @@ class BrokerEngine:
         for attempt in range(1, PORT_ATTEMPTS + 1):
             try:
                 grpc, rest, management = self._wanted_ports
-                ports = choose_ports(grpc, 0 if self._search is not None else rest, management)
+                if self._search is not None:  # which listens there itself
+                    grpc, rest = 0 if self._search.before_grpc else grpc, 0
+                ports = choose_ports(grpc, rest, management)
                 await self._start_once(distribution, ports, {**more, **self._properties})
             except Exception:
                 # Between being found free and being used, a port can be taken by somebody else.
@@ -239,7 +244,7 @@ class BrokerEngine:
                 return
 
     async def _start_once(self, distribution: Path, ports: Ports, more: Properties) -> None:
-        self.grpc_address = f"{LOOPBACK}:{ports.grpc}"
+        self.grpc_address = self.broker_grpc_address = f"{LOOPBACK}:{ports.grpc}"
         self.rest_address = self.broker_rest_address = f"http://{LOOPBACK}:{ports.rest}"
         self.management_address = f"http://{LOOPBACK}:{ports.management}"
         self._clock = BrokerClock(self.management_address, self.data, controlled=self._controlled_clock)
@@ -260,7 +265,7 @@ class BrokerEngine:
     async def _until_ready(self, process: BrokerProcess) -> None:
         problem = "it did not answer"
         doors = f"{self.broker_rest_address}/v2/topology", f"{self.management_address}/actuator/health"
-        async with Probe(self.grpc_address, *doors) as probe:
+        async with Probe(self.broker_grpc_address, *doors) as probe:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._start_timeout.total_seconds()):
                     while not process.ended:

@@ -16,6 +16,7 @@ from camunda_workers.serving import Served, listen, serve
 if TYPE_CHECKING:
     from camunda_workers.engine.broker.config import Properties
     from camunda_workers.engine.broker.forward import Forward
+    from camunda_workers.engine.broker.forward_grpc import GrpcForward
     from camunda_workers.events import EventLog, ReadModel
     from camunda_workers.events.sources.sink import ExporterSink
 
@@ -30,7 +31,8 @@ class SearchBeside:
 
     Args:
         data: the broker's folder; the log is kept there.
-        door: on which address, and for whom; loopback and everybody by default. The broker's own ports have no door.
+        door: on which address, and for whom; loopback and everybody by default. Another one stands before gRPC as well; the broker's own ports
+            have none.
     """
 
     def __init__(self, data: Path, door: Door | None = None) -> None:
@@ -40,17 +42,21 @@ class SearchBeside:
         self._sink: ExporterSink | None = None
         self._model: ReadModel | None = None
         self._forward: Forward | None = None
+        self.before_grpc = door is not None and (door.guard is not None or door.certificate is not None or not door.is_local)
+        """Whether callers of gRPC come to us first, too."""
+        self._grpc: GrpcForward | None = None
         self._listener: socket.socket | None = None
         self._served: Served | None = None
 
-    async def open(self, port: int) -> Properties:
-        """Open the log and the sink and take the port; return the configuration with which the broker fills the log.
+    async def open(self, port: int, grpc_port: int = 0) -> Properties:
+        """Open the log and the sink and take the ports; return the configuration with which the broker fills the log.
 
         Args:
-            port: where `serve` will listen; 0 takes a free one.
+            port: where `serve` will listen for REST; 0 takes a free one.
+            grpc_port: and for gRPC, where callers of it come to us first.
 
         Raises:
-            ConfigurationError: the port is taken.
+            ConfigurationError: a port is taken.
         """
         try:
             from camunda_workers.events import DEFAULT_FILE, EventLog, ReadModel
@@ -58,6 +64,11 @@ class SearchBeside:
         except ModuleNotFoundError:
             raise MissingExtra("embedded", _WHAT) from None
         self._listener = listen(self._door.host, port, what="REST port")
+        if self.before_grpc:
+            from camunda_workers.engine.broker.forward_grpc import GrpcForward
+
+            self._grpc = GrpcForward(self._door)
+            self._grpc.open(grpc_port)
         # The broker forgets what it was told is stored.
         self._log = await asyncio.to_thread(EventLog.open, self._data / DEFAULT_FILE, durable=True)
         self._model = ReadModel(self._log)
@@ -67,11 +78,12 @@ class SearchBeside:
         eager: Properties = {f"zeebe.broker.exporters.records.args.{name}": value for name, value in _EAGER.items()}
         return {**exporter_properties(self._sink.address, password=password), **eager}
 
-    async def serve(self, broker: str, healthy: Callable[[], Awaitable[bool]]) -> str:
-        """Serve on the port that was taken; return the address.
+    async def serve(self, broker: str, broker_grpc: str, healthy: Callable[[], Awaitable[bool]]) -> tuple[str, str]:
+        """Serve on the ports that were taken; return the addresses for REST and gRPC.
 
         Args:
             broker: the address of the broker's own REST API.
+            broker_grpc: and of its gRPC gateway.
             healthy: says whether the broker works.
         """
         from camunda_workers.engine.broker.forward import Forward, create_app
@@ -89,7 +101,8 @@ class SearchBeside:
         if door.certificate is not None:
             options |= {"ssl_certfile": door.certificate, "ssl_keyfile": door.key}
         self._served = await serve(app, listener, what=_WHAT, name="camunda-workers-broker-search", **options)
-        return door.rest_address(listener.getsockname()[1])
+        grpc_address = broker_grpc if self._grpc is None else await self._grpc.serve(broker_grpc)
+        return door.rest_address(listener.getsockname()[1]), grpc_address
 
     @property
     def log(self) -> EventLog | None:
@@ -107,6 +120,9 @@ class SearchBeside:
         if self._listener is not None:
             self._listener.close()
             self._listener = None
+        gateway, self._grpc = self._grpc, None
+        if gateway is not None:
+            await gateway.close()
         served, self._served = self._served, None
         if served is not None:
             await served.stop(at_once=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 import grpc
 import grpc.aio
@@ -24,14 +24,14 @@ _health: Any = health  # they ship no types
 _health_grpc: Any = health_pb2_grpc
 _log = logging.getLogger(__name__)
 
-_OPTIONS = [
+OPTIONS: Final = (
     ("grpc.so_reuseport", 0),  # a taken port is an error, not a second listener
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),  # as the real gateway: the engine's own limit is 4 MB a command
     ("grpc.keepalive_permit_without_calls", 1),
     # How often a client pings is its own affair: one that is hung up on ("too many pings") loses the polls and streams it had.
     ("grpc.http2.max_ping_strikes", 0),
-]
+)
 
 
 async def start_gateway(bridge: Bridge, dispatch: JobDispatch, port: int, door: Door) -> tuple[grpc.aio.Server, int]:
@@ -54,7 +54,7 @@ async def start_gateway(bridge: Bridge, dispatch: JobDispatch, port: int, door: 
         from camunda_workers.engine.embedded.auth.faces import GuardedGrpc
 
         interceptors.append(GuardedGrpc(door.guard))
-    server = grpc.aio.server(options=_OPTIONS, interceptors=interceptors)
+    server = grpc.aio.server(options=OPTIONS, interceptors=interceptors)
     bound = port
     calls = Calls(bridge, lambda: bound).by_name()
     jobs = Jobs(bridge, dispatch)
@@ -72,20 +72,25 @@ async def start_gateway(bridge: Bridge, dispatch: JobDispatch, port: int, door: 
     _health_grpc.add_HealthServicer_to_server(healthy, server)
     for service in ("", SERVICE):
         await healthy.set(service, health_pb2.HealthCheckResponse.SERVING)
-    try:
-        bound = _listen(server, door, port)
-    except RuntimeError as error:
-        raise ConfigurationError(f"gRPC port {port} is taken: choose another one, or 0 for a free one") from error
+    bound = listen_on(server, door, port)
     await server.start()
     return server, bound
 
 
-def _listen(server: grpc.aio.Server, door: Door, port: int) -> int:
+def listen_on(server: grpc.aio.Server, door: Door, port: int) -> int:
+    """Let a server listen where the door is; return the port.
+
+    Raises:
+        ConfigurationError: the port is taken.
+    """
     address = f"[{door.host}]:{port}" if ":" in door.host else f"{door.host}:{port}"
-    if door.certificate is None or door.key is None:
-        return server.add_insecure_port(address)
-    pair = [(door.key.read_bytes(), door.certificate.read_bytes())]
-    return server.add_secure_port(address, grpc.ssl_server_credentials(pair))
+    try:
+        if door.certificate is None or door.key is None:
+            return server.add_insecure_port(address)
+        pair = [(door.key.read_bytes(), door.certificate.read_bytes())]
+        return server.add_secure_port(address, grpc.ssl_server_credentials(pair))
+    except RuntimeError as error:
+        raise ConfigurationError(f"gRPC port {port} is taken: choose another one, or 0 for a free one") from error
 
 
 async def _read(request: type[Message], context: grpc.aio.ServicerContext[Any, Any]) -> Any:
