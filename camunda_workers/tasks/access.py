@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from camunda_workers.client import Client, UserTask
+from camunda_workers.client import Client, Form, UserTask
 from camunda_workers.client.business_id import business_id_of
 from camunda_workers.clock import Clock, SystemClock
 from camunda_workers.errors import DeadlineExceeded, InvalidState, NotFound, PermissionDenied
@@ -32,6 +32,7 @@ OVER: Final = frozenset({"COMPLETED", "CANCELED", "CANCELING", "FAILED"})
 _DENIED: Final = re.compile(r"denied by Task Listener\. Reason to deny: '(?P<reason>.*)'\s*$", re.DOTALL)
 _PAGE: Final = 500
 _MOST_VARIABLES: Final = 10_000
+_MOST_FORMS: Final = 200
 _LONGEST_PAUSE: Final = 2.0
 
 
@@ -73,6 +74,7 @@ class TaskAccess:
         self._queue = queue
         self._stated = Efforts(expected)
         self._shelf = EngineShelf(client, store.attachments)
+        self._forms: dict[int, Form] = {}
         self._shows = shows or InboxSection()
 
     async def _find(self, caller: Caller, key: int) -> UserTask:
@@ -157,6 +159,17 @@ class TaskAccess:
             if not page or read >= page.total or read >= _MOST_VARIABLES:
                 return {name: value for name, (_, value) in sorted(found.items())}
 
+    async def _form(self, task: UserTask) -> Form | None:
+        """A task's form; ``None`` when it has none. What has a key never changes: it is asked for once."""
+        if task.form_key is not None and (known := self._forms.get(task.form_key)) is not None:
+            return known
+        form = await self._client.get_user_task_form(task.key)
+        if form is not None and form.form_key == task.form_key:
+            if len(self._forms) >= _MOST_FORMS:
+                self._forms.clear()
+            self._forms[form.form_key] = form
+        return form
+
     def _asked(
         self,
         action: Action,
@@ -207,7 +220,7 @@ class TaskAccess:
             return None
         if variables is None:
             variables = await self._variables(task) if names_needed(self._shows) else {}
-        form = await self._client.get_user_task_form(task.key) if marks_forms(self._shows) else None
+        form = await self._form(task) if marks_forms(self._shows) else None
         form_id = form.form_id if form is not None else None
         return mark_of(self._shows, task.process_definition_id, variables, elements=(task.element_id,), form_id=form_id)
 

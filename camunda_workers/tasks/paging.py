@@ -13,13 +13,14 @@ from camunda_workers.client import UserTask
 from camunda_workers.tasks.audience import Stream, Wanted, conditions_of, streams_of
 from camunda_workers.tasks.effort import Effort
 from camunda_workers.tasks.orders import Order, beyond, bound, cursor_of, orders_of, read_cursor
+from camunda_workers.tasks.search import Matches
 from camunda_workers.tasks.shown import shown
 from camunda_workers.tasks.statements import TASKS, Part, is_postgresql, one, rows, source
 
 FEW: Final = 5_000
 """Tasks. So many that were found are looked up one by one; more are met soon enough on the way through the list."""
 
-_STRIDES: Final = (1_000, 4_000)
+_STRIDES: Final = (200, 1_000, 4_000)
 _NAMED: Final = re.compile(r"(?<!:):([a-z_][a-z_0-9]*)")
 
 Found = tuple[list[UserTask], int, str | None]
@@ -35,7 +36,7 @@ def page_of(
     after: str | None,
     efforts: Mapping[tuple[str, str], Effort],
     count_to: int | None,
-    among: Sequence[int] | None = None,
+    among: Matches | None = None,
 ) -> Found:
     """A page.
 
@@ -58,11 +59,14 @@ def page_of(
         total = sum(_count(connection, [stream.part, conditions], count_to) for stream in streams)
         found = _in_order(connection, streams, conditions, orders, edge, limit + 1)
     else:
-        one_by_one = _one_by_one(connection, streams, among)
-        total = _count(connection, [one_by_one, conditions], count_to) if streams else 0
-        found = _met(connection, streams, conditions, orders, edge, limit + 1, among) if len(among) > FEW else None
-        if found is None:
-            found = _rows(connection, [one_by_one, conditions], orders, edge, limit + 1) if streams and among else []
+        keys = among.first(FEW + 1)
+        found = _met(connection, streams, conditions, orders, edge, limit + 1, among) if len(keys) > FEW else None
+        total = 0
+        if streams and (count_to != 0 or found is None):
+            one_by_one = _one_by_one(connection, streams, keys if len(keys) <= FEW else among.all())
+            total = _count(connection, [one_by_one, conditions], count_to)
+            found = found if found is not None else _rows(connection, [one_by_one, conditions], orders, edge, limit + 1)
+        found = found or []
     first = found[:limit]
     items = shown(connection, [row[-1] for row in first])
     return items, total, cursor_of(first[-1]) if len(found) > limit and first else None
@@ -108,13 +112,13 @@ def _met(
     orders: Sequence[Order],
     edge: Sequence[Any] | None,
     needed: int,
-    among: Sequence[int],
+    among: Matches,
 ) -> list[tuple[Any, ...]] | None:
     """The first rows of a list that are among many; ``None`` when they lie too far behind to be met on the way."""
-    wanted, found = frozenset(among), list[tuple[Any, ...]]()
+    found = list[tuple[Any, ...]]()
     for stride in _STRIDES:
         some = _in_order(connection, streams, conditions, orders, edge, stride)
-        found += [row for row in some if row[-1] in wanted]
+        found += [row for row in some if among.has(row[-1])]
         if len(found) >= needed or len(some) < stride:
             return found[:needed]
         edge = some[-1]

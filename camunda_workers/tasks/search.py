@@ -9,9 +9,11 @@ every list.
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -51,6 +53,37 @@ _CHANGED: Final = (
 )
 
 
+class Matches:
+    """The tasks in whose text every word is; looked through no further than somebody asks."""
+
+    def __init__(self, texts: Mapping[int, str], words: Collection[str], lock: threading.Lock) -> None:
+        self._texts = texts
+        # The longest word first: it leaves the fewest for the others.
+        self._words = sorted(words, key=len, reverse=True)
+        self._lock = lock
+
+    def first(self, most: int) -> list[int]:
+        """The keys of so many, in no order; of all where there are no more."""
+        return list(islice(self._all(), most)) if self._words else []
+
+    def all(self) -> list[int]:
+        """The keys of all."""
+        return self.first(sys.maxsize)
+
+    def has(self, key: int) -> bool:
+        """Whether a task is one of them."""
+        text = self._texts.get(key)
+        return text is not None and all(word in text for word in self._words)
+
+    def _all(self) -> Iterator[int]:
+        first, *others = self._words
+        with self._lock:
+            if not others:
+                yield from (key for key, text in self._texts.items() if first in text)
+            else:
+                yield from (key for key, text in self._texts.items() if first in text and all(word in text for word in others))
+
+
 class TaskTexts:
     """The texts of all open tasks.
 
@@ -67,8 +100,8 @@ class TaskTexts:
         self._doubtful: float | None = None
         self._lock = threading.Lock()
 
-    def find(self, connection: Connection, words: Collection[str]) -> list[int]:
-        """The keys of open tasks in whose text every word is, as of this connection's moment or a later one.
+    def find(self, connection: Connection, words: Collection[str]) -> Matches:
+        """The open tasks in whose text every word is, as of this connection's moment or a later one.
 
         Args:
             connection: in a transaction; the read model has what is to be found.
@@ -76,14 +109,7 @@ class TaskTexts:
         """
         with self._lock:
             self._follow(connection)
-            found: list[int] | None = None
-            # The longest word first: it leaves the fewest for the others.
-            for word in sorted(words, key=len, reverse=True):
-                found = [key for key in found if word in self._texts[key]] if found is not None else self._with(word)
-            return list(self._texts) if found is None else found
-
-    def _with(self, word: str) -> list[int]:
-        return [key for key, text in self._texts.items() if word in text]
+        return Matches(self._texts, words, self._lock)
 
     def _follow(self, connection: Connection) -> None:
         heads: dict[int, int] = dict(rows(connection, _HEADS, {}))

@@ -71,12 +71,12 @@ class TaskWork(TaskLists):
     async def show(self, caller: Caller, key: int) -> TaskPage:
         """A task and everything about it."""
         task = await self._visible(caller, key)
-        variables = await self._variables(task)
+        variables, form = await asyncio.gather(self._variables(task), self._form(task))
         asked = self._asked("complete", task.assignee or caller.user, task, variables, groups=await self._known_groups(caller, task))
         return TaskPage(
             task=task,
             business_id=business_of(task),
-            form=await self._client.get_user_task_form(key),
+            form=form,
             variables=variables,
             draft=await self._store.drafts.get(key, caller.user),
             comments=await self._store.comments.of(key),
@@ -187,8 +187,7 @@ class TaskWork(TaskLists):
         delegation = await self._store.delegations.open_one(key)
         if delegation is not None and delegation.kind == "DELEGATED" and caller.is_(delegation.delegate):
             raise InvalidState(f"task {key} is {delegation.owner}'s, who asked you to work on it: hand it back (resolve) when you are done")
-        seen = await self._variables(task)
-        form = await self._client.get_user_task_form(key)
+        seen, form = await asyncio.gather(self._variables(task), self._form(task))
         if revision is not None and revision != revision_of(task, form, seen):
             raise TaskChanged(key)
         result = await self._checked(task, form, seen, variables or {})

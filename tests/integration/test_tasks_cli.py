@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import io
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,16 @@ import pytest
 from sqlalchemy import select
 
 from camunda_workers.cli.main import main
+from camunda_workers.client import Resource
 from camunda_workers.engine.embedded.engine import EmbeddedEngine
+from camunda_workers.settings import Settings
 from camunda_workers.tasks import Caller
+from camunda_workers.tasks.notifications.replies.offers import address_of
+from camunda_workers.tasks.notifications.setup import reply_tokens
 from camunda_workers.tasks.sensitive import VIEWED
 from camunda_workers.tasks.store.tables import facts
-from tests.support.tasks_ground import ASSESSORS, ROOT, office
+from tests.integration.test_tasks_replies import FORM, LEAVE
+from tests.support.tasks_ground import ASSESSORS, ROOT, office, person
 
 pytestmark = pytest.mark.engine
 
@@ -39,6 +45,9 @@ not_by = ["assess-claim"]
 "amelia" = { groups = ["claims-assessors", "claims-approvers"] }
 "dmitri" = { groups = ["claims-approvers"] }
 """
+
+
+PROVEN_BY = "Authentication-Results: mx.office.example; dmarc=pass header.from=office.example\r\n"
 
 
 class Shell:
@@ -159,6 +168,47 @@ async def test_who_looks_at_a_sensitive_case_is_written_down(
             ("ben", "case", mark, claim_id),
             (getpass.getuser(), "case", mark, claim_id),
         ]
+
+
+async def test_a_mail_server_hands_answers_to_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project(tmp_path)
+    with (tmp_path / "camunda-workers.toml").open("a") as file:
+        file.write('[duties.people.emma]\nemail = "emma@office.example"\ngroups = ["claims-approvers"]\n')
+        file.write('[notifications]\nreply_to = "decide@office.example"\ntrusted_results = ["mx.office.example"]\n')
+    monkeypatch.setenv("CAMUNDA_WORKERS_LINK_SECRET", "s" * 32)
+    extra = [Resource("leave.bpmn", LEAVE), Resource("leave.form", json.dumps(FORM).encode())]
+    async with office(tmp_path, on_disk=True, extra=extra) as ground:
+        run = Shell(tmp_path, ground.engine, monkeypatch, capsys)
+
+        async def answered(text: str, to: str, *more: str, fails: bool = False) -> str:
+            raw = f"{PROVEN_BY}From: emma@office.example\r\nTo: {to}\r\n\r\n{text}\r\n".encode()
+            monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(raw)))
+            out, error = await run("tasks", "mail-reply", *more, fails=fails)
+            return out.strip() or error.strip()
+
+        await ground.client.start("leave", {"days": 3}, business_id="CLM-1")
+        check = await ground.task("CLM-1", "check-leave")
+        await ground.tasks.assign(person("lea"), check.key, "ben")
+        await ground.tasks.complete(person("ben"), check.key, {})
+        task = await ground.task("CLM-1", "approve-leave")
+        await ground.tasks.assign(person("lea"), task.key, "emma")
+        offer = await ground.tasks.offered("emma", task.key)
+        assert offer is not None
+        now = ground.engine.clock.now()
+        to = address_of("decide@office.example", await reply_tokens(Settings(), ground.tasks.store).issue(offer, now, timedelta(days=9999)))
+        assert await answered("approve", "decide@office.example") == "refused: address"
+        assert await answered("approve", to, "--sender", "") == "refused: automatic"
+        assert await answered("yes please", to, "--sender", "emma@office.example") == "refused: word"
+        monkeypatch.setenv("CAMUNDA_REST_ADDRESS", "http://127.0.0.1:9")
+        monkeypatch.setenv("CAMUNDA_WORKERS_REQUEST_TIMEOUT", "1")
+        assert "could not be worked on now" in await answered("approve", to, fails=True)
+        monkeypatch.setenv("CAMUNDA_REST_ADDRESS", ground.engine.rest_address)
+        monkeypatch.delenv("CAMUNDA_WORKERS_REQUEST_TIMEOUT")
+        monkeypatch.setenv("ORIGINAL_RECIPIENT", to)
+        assert await answered("Genehmigen", "somebody@office.example", "--sender", "emma@office.example") == "the task is completed"
+        assert (await ground.client.get_user_task(task.key)).state == "COMPLETED"
 
 
 async def test_the_check_says_whether_the_rules_are_enforced(

@@ -36,10 +36,11 @@ async def test_the_service_example_runs(tmp_path: Path) -> None:
 
 
 def test_the_rules_and_the_listener_example_fit_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lists, rules = blocks("toml")
+    lists, rules, mail = blocks("toml")
     assert ProjectFile.model_validate(tomllib.loads(lists)).tasks.expected == {"assess-claim": timedelta(minutes=45)}
     section = ProjectFile.model_validate(tomllib.loads(rules)).duties
     assert len([*section.separate, *section.approvals, *section.limits, *section.conflicts]) == 4
+    assert ProjectFile.model_validate(tomllib.loads(mail)).notifications.takes_replies
     (tmp_path / "camunda-workers.toml").write_text(rules)
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
