@@ -142,7 +142,9 @@ async def _page(site: Site, reader: Reader, key: int, tab: str) -> dict[str, Any
         "delegation": out,
         "is_delegate": is_mine and out is not None and out.kind == "DELEGATED" and caller.is_(out.delegate),
         "is_owner": out is not None and out.kind == "DELEGATED" and caller.is_(out.owner),
-        "stands_in": not is_mine and task.assignee is not None and caller.is_(await site.parts.tasks.desk.substitute_for(task.assignee)),
+        "stands_in": not is_mine
+        and task.assignee is not None
+        and caller.is_(await site.parts.tasks.desk.substitute_for(task.assignee, task.tenant_id)),
         "supervises": site.supervises(reader.person),
         "colleagues": site.colleagues(reader.person),
         "effort": (await site.parts.tasks.efforts()).get((task.process_definition_id, task.element_id)),
