@@ -20,7 +20,7 @@ from camunda_workers.tasks.statements import TASKS, Part, is_postgresql, one, ro
 FEW: Final = 5_000
 """Tasks. So many that were found are looked up one by one; more are met soon enough on the way through the list."""
 
-_STRIDES: Final = (200, 1_000, 4_000)
+_STRIDES: Final = (200, 1_000, 4_000, 12_000)
 _NAMED: Final = re.compile(r"(?<!:):([a-z_][a-z_0-9]*)")
 
 Found = tuple[list[UserTask], int, str | None]
