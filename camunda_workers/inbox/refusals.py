@@ -93,7 +93,7 @@ def at_the_door(site: Site, request: Request, why: str, status: int, **values: A
     if "application/json" in request.headers.get("accept", ""):
         return JSONResponse({"text": text}, status)
     template = "parts/refused.html" if is_part(request) else "refused.html"
-    return site.render(request, template, status=status, said=Said(text, status, "careful"))
+    return site.render(request, template, status=status, said=Said(text, status, "careful", reload=why == "old-page"))
 
 
 async def _since(site: Site, reader: Reader, key: int | None, by: str) -> str:
