@@ -84,6 +84,7 @@ async def serve(app: Any, listener: socket.socket, *, what: str, name: str, **op
             yield  # the process's signals belong to whoever started it
 
     settings: dict[str, Any] = {"log_config": None, "access_log": False, "lifespan": "off", "ws": "none", "timeout_keep_alive": KEEP_ALIVE}
+    settings["http"] = "h11"  # which bounds what a head may hold, whatever else is installed
     settings |= options
     server = Server(uvicorn.Config(app, **settings))
     serving = asyncio.create_task(server.serve([listener]), name=name)

@@ -33,6 +33,7 @@ from camunda_workers.engine.embedded.rest.describe import describe
 from camunda_workers.engine.embedded.rest.document_store import DocumentStore
 from camunda_workers.engine.embedded.rest.operation import Operation
 from camunda_workers.engine.embedded.rest.problem import on_anything_else, on_engine_error, on_hang_up, on_http_error
+from camunda_workers.engine.embedded.rest.table import Table
 from camunda_workers.errors import EngineError
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def create_app(engine: EmbeddedEngine) -> Starlette:
     """Return the application that serves an engine."""
     fixed_first = sorted(OPERATIONS, key=lambda operation: operation.path.count("{"))
     routes = [
-        *(operation.route() for operation in fixed_first),
+        Table(operation.route() for operation in fixed_first),
         *not_served.routes(),
         Route("/actuator/health", health),
         Route("/v3/api-docs", description),

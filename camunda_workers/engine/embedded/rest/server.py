@@ -45,6 +45,7 @@ async def start_rest(engine: EmbeddedEngine, port: int, door: Door | None = None
     """
     try:
         from camunda_workers.engine.embedded.rest.app import create_app
+        from camunda_workers.engine.embedded.rest.parsing import protocol
     except ModuleNotFoundError:
         raise MissingExtra("embedded", _WHAT) from None
     door = door or Door()
@@ -60,7 +61,7 @@ async def start_rest(engine: EmbeddedEngine, port: int, door: Door | None = None
         from camunda_workers.engine.embedded.auth.faces import GuardedRest
 
         guarded = GuardedRest(app, door.guard)
-    options: dict[str, Any] = {"timeout_graceful_shutdown": 1}
+    options: dict[str, Any] = {"timeout_graceful_shutdown": 1, "http": protocol()}
     if door.certificate is not None:
         options |= {"ssl_certfile": door.certificate, "ssl_keyfile": door.key}
     served = await serve(guarded, listener, what=_WHAT, name="camunda-workers-rest", **options)
