@@ -12,12 +12,14 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import grpc.aio
 import httpx
 
+from bench.gateway_bare import bare
 from bench.result import Result
 from camunda_workers.client.proto import gateway_pb2 as pb
 from camunda_workers.client.stub import GatewayStub
@@ -33,8 +35,39 @@ _PYZEEBE = Path(__file__).parent / "peers" / "pyzeebe_one_task.py"
 _POLLS = 200
 
 
-async def _overheads(count: int) -> tuple[float, float]:
-    """What a start costs more through gRPC and through REST than over the bridge: medians of calls in turns, in milliseconds."""
+Way = Callable[[], Awaitable[Any]]
+
+
+async def _in_turns(ways: list[Way], count: int) -> list[float]:
+    """The median of each way in milliseconds, one call of each after the other; the first hundred turns do not count."""
+    took: list[list[float]] = [[] for _ in ways]
+    for number in range(count + 100):
+        for way, times in zip(ways, took, strict=True):
+            begun = time.perf_counter()
+            await way()
+            if number >= 100:
+                times.append((time.perf_counter() - begun) * 1000)
+    return [statistics.median(times) for times in took]
+
+
+@dataclass(frozen=True, slots=True)
+class Overheads:
+    """What a start costs more than over the bridge, in milliseconds, and what libraries alone add in the same arrangement, measured in a second pass.
+
+    Attributes:
+        over_grpc: through our gRPC.
+        over_rest: through our REST.
+        beside_grpc: the same two in the second pass: ours, and a handler of grpc.aio that does nothing but call the bridge.
+        beside_rest: ours, and an ASGI application in uvicorn that does nothing but call the bridge.
+    """
+
+    over_grpc: float
+    over_rest: float
+    beside_grpc: tuple[float, float]
+    beside_rest: tuple[float, float]
+
+
+async def _overheads(count: int) -> Overheads:
     async with (
         EmbeddedEngine(state="rocksdb", rest_port=0) as engine,
         grpc.aio.insecure_channel(engine.grpc_address) as channel,
@@ -44,23 +77,25 @@ async def _overheads(count: int) -> tuple[float, float]:
         stub: Any = GatewayStub(channel)
         request = pb.CreateProcessInstanceRequest(bpmnProcessId="warm-up", version=-1)
 
+        async def over_bridge() -> None:
+            await engine.bridge.execute(commands.create_instance(process_id="warm-up"))
+
         async def over_rest() -> None:
             (await rest.post("/v2/process-instances", json={"processDefinitionId": "warm-up"})).raise_for_status()
 
-        ways: list[Callable[[], Awaitable[Any]]] = [
-            lambda: engine.bridge.execute(commands.create_instance(process_id="warm-up")),
-            lambda: stub.CreateProcessInstance(request),
-            over_rest,
-        ]
-        took: list[list[float]] = [[], [], []]
-        for number in range(count + 100):
-            for way, times in zip(ways, took, strict=True):
-                begun = time.perf_counter()
-                await way()
-                if number >= 100:
-                    times.append((time.perf_counter() - begun) * 1000)
-    bridge, over_grpc, rest_time = map(statistics.median, took)
-    return over_grpc - bridge, rest_time - bridge
+        ways: list[Way] = [over_bridge, lambda: stub.CreateProcessInstance(request), over_rest]
+        bridge, over_grpc, rest_time = await _in_turns(ways, count)
+        async with bare(over_bridge) as (grpc_address, rest_address):
+            async with grpc.aio.insecure_channel(grpc_address) as bare_channel, httpx.AsyncClient(base_url=rest_address) as bare_rest:
+                bare_stub: Any = GatewayStub(bare_channel)
+
+                async def over_bare_rest() -> None:
+                    (await bare_rest.post("/", json={"processDefinitionId": "warm-up"})).raise_for_status()
+
+                ways += [lambda: bare_stub.CreateProcessInstance(request), over_bare_rest]
+                again, *beside = await _in_turns(ways, count)
+    ours_grpc, ours_rest, bare_grpc, bare_rest_time = (time - again for time in beside)
+    return Overheads(over_grpc - bridge, rest_time - bridge, (ours_grpc, bare_grpc), (ours_rest, bare_rest_time))
 
 
 @contextmanager
@@ -138,9 +173,13 @@ async def _idle_polls(seconds: float) -> float:
 
 def run() -> Iterator[Result]:
     """Measure everything in this module."""
-    over_grpc, over_rest = asyncio.run(_overheads(500))
-    yield Result("gRPC adds to a command (p50)", "ms", over_grpc, 1)
-    yield Result("REST adds to a command (p50)", "ms", over_rest, 3)
+    overheads = asyncio.run(_overheads(500))
+    yield Result("gRPC adds to a command (p50)", "ms", overheads.over_grpc, 1)
+    yield Result("REST adds to a command (p50)", "ms", overheads.over_rest, 3)
+    ours, alone = overheads.beside_grpc
+    yield Result("gRPC adds, beside a handler of grpc.aio that only calls the bridge", "ms", ours, 1.5, peer=alone)
+    ours, alone = overheads.beside_rest
+    yield Result("REST adds, beside an ASGI application that only calls the bridge", "ms", ours, 1.5, peer=alone)
     rate, alone = _on_ours(2000)
     yield Result("one-task instances with result, unchanged pyzeebe", "1/s", rate, 300, at_most=False)
     yield Result("the same, one alone (p50)", "ms", alone, 10)
