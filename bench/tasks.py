@@ -44,6 +44,8 @@ CASES: Final = 2_000
 LOOKS: Final = 300
 TOGETHER: Final = 200
 
+SEARCHED: Final = ("robin", "CLM-80012345", "claims-assessors", "user-17", "assess", "doe approve", "queue-7 user-3", "nothing-has-this")
+
 LIST_MS: Final = 50.0
 PAGE_MS: Final = 100.0
 
@@ -154,6 +156,12 @@ async def _measure(name: str, where: Path | str, folder: Path) -> list[Result]:
         results.append(Result(f"inbox list, {COUNT:,} tasks, {name}: p99", "ms", _p99(took), LIST_MS))
         took = await _took("list of everything", lambda _: _fine(lea, "/list?scope=all"), LOOKS // 3)
         results.append(Result(f"a supervisor's list of all {OPEN:,} open tasks, {name}: p99", "ms", _p99(took), LIST_MS))
+        searches = [f"/list?scope={scope}&q={words}" for words in SEARCHED for scope in ("all", "team")]
+        begun = time.perf_counter()
+        await _fine(lea, searches[0])
+        print(f"    the first search reads every open task: {time.perf_counter() - begun:.1f} s", flush=True)
+        took = await _took("search", lambda number: _fine((lea, amelia)[number % 2], searches[number // 2 % len(searches)]), LOOKS)
+        results.append(Result(f"search among all {OPEN:,} open tasks, {name}: p99", "ms", _p99(took), LIST_MS))
         pages = office.tasks[:: max(len(office.tasks) // LOOKS, 1)][:LOOKS]
         await _fine(amelia, f"/tasks/{pages[0]}")
         part = {"HX-Request": "true"}

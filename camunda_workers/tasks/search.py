@@ -116,7 +116,8 @@ class TaskTexts:
         erased: int | None = one(connection, _ERASED, {})
         behind = {partition: position for partition, position in heads.items() if position > self._at.get(partition, 0)}
         far = sum(position - self._at.get(partition, 0) for partition, position in behind.items()) > MOST_FOLLOWED
-        rebuilt = any(heads.get(partition, 0) < position for partition, position in self._at.items())
+        # Somebody who began to read a moment earlier sees a little less, and that is no reason; a read model that is folded anew begins at nothing.
+        rebuilt = any(heads.get(partition, 0) < position - MOST_FOLLOWED for partition, position in self._at.items())
         if not self._at or far or rebuilt or erased != self._erased or self._is_doubtful():
             if erased != self._erased:
                 # The read model is folded anew after that, and nothing says when it has been.
