@@ -16,7 +16,7 @@ import pytest
 
 from camunda_workers.engine.embedded import java_side
 from camunda_workers.settings import Settings
-from tests.support.engine_surface import JDK, NOT_EVERYWHERE, OWN, SURFACE, ZEEBE, imported_by_java, named
+from tests.support.engine_surface import ANSWERED, JDK, NOT_EVERYWHERE, OWN, SURFACE, ZEEBE, imported_by_java, named
 
 pytestmark = pytest.mark.engine
 
@@ -94,6 +94,9 @@ def test_our_implementations_are_of_the_interfaces_as_they_are() -> None:
             count = int(method.getParameterCount())
             fits = parameters == count or (takes_more and 0 <= parameters <= count)
             assert fits, f"{name}.{method.getName()} takes {count} arguments; ours ({named().classes[name]}) does not: {overrides}"
+            if name.startswith(OWN):
+                answered, known = str(method.getReturnType().getSimpleName()), ANSWERED[f"{name}.{method.getName()}"]
+                assert answered in known, f"{name}.{method.getName()} returns {answered}; ours ({named().classes[name]}) returns {known}"
 
 
 # -- records: a field that the engine does not know is ignored without a word -----------------------------------------------------------

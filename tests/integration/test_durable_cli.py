@@ -20,6 +20,7 @@ from camunda_workers.engine.embedded.durable.folder import MANIFEST, read_manife
 from camunda_workers.engine.embedded.durable.inspect import inspect_folder
 from camunda_workers.engine.embedded.engine import EmbeddedEngine
 from camunda_workers.errors import ConfigurationError, ReadModelError
+from camunda_workers.settings import Settings
 from tests.support.durable import CASE, Acknowledged, DurableProcess, Load, gateway
 
 pytestmark = pytest.mark.engine
@@ -117,10 +118,10 @@ async def test_backup_restore_inspect_by_command(data: Path, tmp_path: Path, cap
     code, out, err = cli(capsys, "engine", "restore", str(copy), str(again), "--json")
     assert (code, err) == (0, "")
     restored = json.loads(out)
-    assert (restored["path"], restored["engine"]) == (str(again), "8.8.21")
+    assert (restored["path"], restored["engine"]) == (str(again), Settings().engine_version)
     code, out, _ = cli(capsys, "engine", "inspect", str(again), "--json", "--verify")
     found = json.loads(out)
-    assert (code, found["problems"], found["in_use"], found["format"], found["engine"]) == (0, [], False, 1, "8.8.21")
+    assert (code, found["problems"], found["in_use"], found["format"], found["engine"]) == (0, [], False, 1, Settings().engine_version)
     assert found["log"]["last_position"] == restored["position"] == found["event_log"]["position"]
     assert 1 < found["log"]["first_position"] <= found["snapshots"][0]["position"] == restored["snapshot"]
     assert found["event_log"]["open_instances"] == 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 import threading
 from datetime import timedelta
@@ -19,6 +20,7 @@ from camunda_workers.engine.embedded.durable.log_file import Batch, LogFile
 from camunda_workers.engine.embedded.engine import EmbeddedEngine
 from camunda_workers.errors import AlreadyExists, ConfigurationError, NotFound, ReadModelError
 from camunda_workers.events import EventLog
+from camunda_workers.settings import Settings
 from tests.support.durable_engine import HOUR_MS, activate, changes, complete, deploy, fill, later, snapshots, start, states
 
 pytestmark = pytest.mark.engine
@@ -165,11 +167,14 @@ async def test_one_engine_at_a_time(data: Path) -> None:
 
 async def test_a_folder_of_another_version_is_refused_before_anything_is_touched(data: Path) -> None:
     await fill(data, 1)
-    folder = DataFolder(data, "8.8.21")
-    folder.remember(engine="8.9.1")
+    running = Settings().engine_version
+    folder = DataFolder(data, running)
+    folder.remember(engine="8.99.1")
     folder.close()
     before = changes(data)
-    with pytest.raises(ConfigurationError, match=r"was written by engine 8\.9\.1: engine 8\.8\.21 is older and cannot read it"):
+    with pytest.raises(
+        ConfigurationError, match=rf"was written by engine 8\.99\.1: engine {re.escape(running)} is older and cannot read it"
+    ):
         await EmbeddedEngine(data=data).start()
     assert changes(data) == before
 

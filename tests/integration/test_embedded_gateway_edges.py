@@ -15,6 +15,7 @@ from camunda_workers.client.proto import gateway_pb2 as pb
 from camunda_workers.client.stub import SERVICE, GatewayStub
 from camunda_workers.engine.embedded import commands
 from camunda_workers.engine.embedded.engine import EmbeddedEngine
+from camunda_workers.settings import Settings
 from tests.support.diagrams import ONE_TASK
 
 pytestmark = pytest.mark.engine
@@ -213,6 +214,8 @@ async def test_a_long_poll_lives_through_its_clients_pings(engine: EmbeddedEngin
 
 
 async def test_a_command_that_grows_too_large_is_refused_with_a_reason(stub: Any) -> None:
+    if not Settings().engine_version.startswith("8.8."):
+        pytest.skip("newer engines write the variables of a new instance once: it does not grow")
     with pytest.raises(grpc.aio.AioRpcError) as error:
         await stub.CreateProcessInstance(starting(3 * MEGABYTE))
     assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT

@@ -39,7 +39,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def python(code: str, cache: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    variables = {"CAMUNDA_WORKERS_CACHE_DIR": str(cache), "PATH": "", **environment}
+    version = Settings().engine_version
+    variables = {"CAMUNDA_WORKERS_CACHE_DIR": str(cache), "CAMUNDA_WORKERS_ENGINE_VERSION": version, "PATH": "", **environment}
     return subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=False, timeout=120)
 
 
@@ -107,7 +108,10 @@ def test_a_process_ends_although_java_threads_run(cache: Path) -> None:
 def test_another_version_in_the_same_process_is_refused(cache: Path) -> None:
     code = START + "start_jvm(Settings(engine_version='8.7.0'))"
     done = python(code, cache)
-    assert "ConfigurationError: this process runs engine 8.8.21, not 8.7.0: one process can hold one version only" in done.stderr
+    assert (
+        f"ConfigurationError: this process runs engine {Settings().engine_version}, not 8.7.0: one process can hold one version only"
+        in done.stderr
+    )
 
 
 def test_numpy_is_not_imported_by_the_way_and_can_be_imported_afterwards(cache: Path) -> None:

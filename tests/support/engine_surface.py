@@ -136,7 +136,7 @@ SURFACE: Mapping[str, Sequence[str]] = {
     ],
     ZEEBE + "stream.impl.state.DbKeyGenerator": ["new(int, ZeebeDb, TransactionContext)"],
     ZEEBE + "stream.impl.records.CopiedRecords": ["createCopiedRecord(int, LoggedEvent)"],
-    ZEEBE + "util.Either": ["getLeft()", "isLeft()"],
+    ZEEBE + "util.Either": ["getLeft()", "isLeft()", "left(Object)"],
     ZEEBE + "util.FeatureFlags": ["createDefault()"],
     ZEEBE + "util.VersionUtil": ["getVersion()"],
     ZEEBE + "util.buffer.BufferWriter": ["getLength()", "write(MutableDirectBuffer, int)"],
@@ -144,12 +144,18 @@ SURFACE: Mapping[str, Sequence[str]] = {
 """Class -> constructors (``new``), methods and constants that our code uses, types by their simple names; ``a | b``: one of them, as
 ``versions.py`` finds out."""
 
+ANSWERED: Mapping[str, Sequence[str]] = {
+    "org.camunda.feel.FeelEngineClock.getCurrentTime": ["ZonedDateTime"],
+    ZEEBE + "el.EvaluationContext.getVariable": ["DirectBuffer", "Either"],
+}
+"""What methods of the engine's interfaces that Python implements have to return: one of these, as ``versions.py`` finds out."""
+
 NOT_EVERYWHERE = {ZEEBE + "process.test.engine.db.InMemoryDbFactory", ZEEBE + "el.ExpressionLanguageMetrics"}
 """Classes that some versions have and others do not: ``versions.py`` looks before it uses them."""
 
 JDK = {
     "atZone", "entrySet", "forName", "getConstructors", "getInstance", "getLogger", "getMethods", "getName", "getParameterTypes", "getProperty",
-    "getSimpleName", "getValue", "isJVMStarted", "ofEpochMilli", "ofMillis", "readValue", "setLevel", "startJVM",
+    "getReturnType", "getSimpleName", "getValue", "isJVMStarted", "ofEpochMilli", "ofMillis", "readValue", "setLevel", "startJVM",
     "startPolling", "stopPolling", "systemDefault", "valueOf",
 }  # fmt: skip
 """Methods of the JDK, of Jackson, of JPype and of our own Java classes that our code calls."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from camunda_workers.engine.embedded.documents import pack, unpack
 from camunda_workers.engine.embedded.java import ZEEBE, java_class, jpype, read_buffer, to_java_buffer, zeebe
+from camunda_workers.engine.embedded.versions import found_variable
 from camunda_workers.errors import InvalidArgument
 
 
@@ -34,7 +35,7 @@ def _proxies() -> tuple[Any, Any]:
         @jpype.JOverride
         def getVariable(self, name: Any) -> Any:
             found = str(name)
-            return to_java_buffer(pack(self._variables[found])) if found in self._variables else None
+            return found_variable(to_java_buffer(pack(self._variables[found])) if found in self._variables else None)
 
     return Clock, Context
 

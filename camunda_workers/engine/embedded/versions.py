@@ -6,6 +6,7 @@ what                   8.8                             8.9
 state in memory        in Camunda's test engine        nowhere: RocksDB in a temporary folder
 state, for migrations  ``ProcessingDbState`` takes 8   it takes the expression language's metrics as the ninth
 business id            none: a tag                     a field of ``ProcessInstanceCreationRecord`` (and a tag beside it)
+variable in FEEL       its value, or null              an ``Either``, whose left is that
 =====================  ==============================  ====================================================================
 
 ``tests/contract/test_engine_surface.py`` says for any version what else has moved.
@@ -39,6 +40,17 @@ def knows_business_ids() -> bool:
     """Whether a process instance has a business id of its own."""
     record = zeebe("protocol.impl.record.value.processinstance.ProcessInstanceCreationRecord").class_
     return any(str(method.getName()) == "setBusinessId" for method in record.getMethods())
+
+
+@functools.cache
+def _finds_either() -> bool:
+    methods = zeebe("el.EvaluationContext").class_.getMethods()
+    return any(str(one.getReturnType().getSimpleName()) == "Either" for one in methods if str(one.getName()) == "getVariable")
+
+
+def found_variable(value: Any) -> Any:
+    """What an ``EvaluationContext`` answers for a variable: a buffer of MessagePack, or None when there is no such variable."""
+    return zeebe("util.Either").left(value) if _finds_either() else value
 
 
 def processing_state(database: Any, partition: int) -> Any:
