@@ -10,6 +10,7 @@ from typing import Any
 
 from camunda_workers.engine.embedded.bridge import Bridge
 from camunda_workers.engine.embedded.durable.home import DurableHome
+from camunda_workers.engine.embedded.durable.memory import give_back
 from camunda_workers.engine.embedded.java import in_java_thread, java_class, jpype
 from camunda_workers.engine.embedded.time import VirtualTime
 from camunda_workers.errors import BackPressure
@@ -119,6 +120,7 @@ class Keeper:
             await asyncio.sleep(self._interval)
             try:
                 await self.snapshot()
+                await in_java_thread(give_back)
             except Exception:
                 _logger.exception("a snapshot failed; the engine goes on, the next one is tried in %s s", self._interval)
 
