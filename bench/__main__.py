@@ -13,7 +13,7 @@ from rich.table import Table
 
 from bench.result import Result
 
-MODULES = ["start", "engine", "gateway", "durable", "worker", "drain", "log", "tasks", "testing"]
+MODULES = ["start", "engine", "gateway", "gateway_broker", "durable", "worker", "drain", "log", "tasks", "testing"]
 
 
 def main(chosen: list[str]) -> int:

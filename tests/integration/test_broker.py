@@ -238,7 +238,7 @@ async def test_the_command_leaves_no_broker_behind(tmp_path: Path, number: signa
     )
     assert command.stdout is not None
     try:
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(300):
             ready = json.loads(await command.stdout.readline())
         assert (ready["engine"], ready["pid"], ready["data"]) == ("broker", command.pid, str((tmp_path / "data").resolve()))
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+", ready["management"])

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from camunda_workers.errors import CamundaWorkersError, ConfigurationError, MissingExtra, ReadModelError
 from camunda_workers.events.log import EventLog
 from camunda_workers.events.source import Follower
-from camunda_workers.events.sources.bulk_request import MOST_BYTES, BadRequest, read_bulk, unpacked
+from camunda_workers.events.sources.bulk_request import MOST_BYTES, BadRequest, Bulk, read_bulk, unpacked
 from camunda_workers.serving import Served, listen, serve
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ _WHAT: Final = "the exporter sink"
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 _VERSION: Final = {"name": "camunda-workers", "version": {"number": "8.13.0"}, "tagline": "You Know, for Search"}
 """What an exporter wants to hear; its Java client refuses a server that does not name itself so."""
+_SOON_READ: Final = 32 * 1024
+"""Bytes of a request that are read at once."""
 _HEADERS: Final = {"X-Elastic-Product": "Elasticsearch"}
 
 
@@ -132,9 +134,10 @@ class ExporterSink:
             return refused
         try:
             body = await self._body(request)
-            bulk = await asyncio.to_thread(
-                read_bulk, await asyncio.to_thread(unpacked, body, request.headers.get("content-encoding", "").lower())
-            )
+            encoding = request.headers.get("content-encoding", "").lower()
+            # A few records are read sooner than a thread has begun; many would keep others waiting, and who knows what is packed.
+            soon = len(body) <= _SOON_READ and encoding in ("", "identity")
+            bulk = _read(body, encoding) if soon else await asyncio.to_thread(_read, body, encoding)
             for partition, lines in bulk.partitions.items():
                 self.records += await self._log.append(lines, partition=partition)
         except BadRequest as error:
@@ -226,6 +229,10 @@ class ExporterSink:
                 await follower.catch_up()
             except CamundaWorkersError as error:
                 _logger.error("%s cannot follow the log: %s", type(follower).__name__, error)
+
+
+def _read(body: bytes, encoding: str) -> Bulk:
+    return read_bulk(unpacked(body, encoding))
 
 
 def _json(text: str, status: int = 200) -> Response:

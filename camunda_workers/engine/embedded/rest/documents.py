@@ -42,7 +42,7 @@ class Metadata(Body):
         return {
             "contentType": self.content_type or file.content_type or "application/octet-stream",
             "fileName": self.file_name or file.filename or "",
-            "expiresAt": self.expires_at,
+            "expiresAt": self.expires_at or None,  # an empty one says never
             "processDefinitionId": self.process_definition_id,
             "processInstanceKey": None if self.process_instance_key is None else str(self.process_instance_key),
             "customProperties": self.custom_properties,
