@@ -54,7 +54,8 @@ class TaskService(TaskDeciding):
     async def problems(self) -> Mapping[str, str]:
         """Why this is not ready to be used: duties that nobody enforces; for a readiness probe. Empty when all is well."""
         section = self._desk.section
-        return {**await engine_problems(section, self._client), **await listener_problems(section, self._store, self._clock.now())}
+        # An engine that asks no listeners waits for none: a worker for them would change nothing.
+        return await engine_problems(section, self._client) or await listener_problems(section, self._store, self._clock.now())
 
     @property
     def queue(self) -> TaskQueue | None:

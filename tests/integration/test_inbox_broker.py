@@ -91,6 +91,7 @@ async def test_people_work_beside_a_broker_and_what_goes_around_the_rules_is_fou
     async with place(tmp_path) as site, site.browser("amelia") as amelia, site.browser("dmitri") as dmitri, site.browser("olga") as olga:
         ready = (await olga.get("/readyz")).json()
         assert not ready["ready"]
+        assert list(ready["problems"]) == ["duties engine"], "an engine that asks no listeners waits for no worker of theirs"
         assert "asks no task listeners" in ready["problems"]["duties engine"]
 
         instance = (await site.client.start("claim", {"claim": claim("CLM-000001")})).process_instance_key
