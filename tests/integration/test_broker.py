@@ -230,6 +230,7 @@ async def test_a_broker_that_ends_by_itself_is_noticed(tmp_path: Path) -> None:
         assert not await engine.healthy()
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["SIGTERM", "SIGKILL"])
 async def test_the_command_leaves_no_broker_behind(tmp_path: Path, number: signal.Signals) -> None:
     options = ["--engine", "broker", "--data", str(tmp_path / "data"), "--grpc-port", "0", "--rest-port", "0", "--controlled-clock"]
