@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 PORT = 8088
 LOG = "up.log"
 PASSWORD = "inbox-password"
+_MOST_NAMES = 8
 
 app = typer.Typer(add_completion=False)
 
@@ -211,7 +212,7 @@ def _some(people: Any) -> str:
     """One name for each set of groups: enough to see every side of the inbox."""
     first = {tuple(sorted(one.groups)): one.user for one in reversed(list(people))}
     names = sorted(first.values())
-    return ", ".join(names[:5])
+    return ", ".join(names[:_MOST_NAMES])
 
 
 def _known(resources: dict[Any, object], routers: list[Router]) -> dict[Any, object]:

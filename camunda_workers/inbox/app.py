@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -16,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from camunda_workers.ending import end_tasks
 from camunda_workers.errors import CamundaWorkersError
 from camunda_workers.inbox.guard import Guard
 from camunda_workers.inbox.headers import Headed
@@ -38,7 +40,11 @@ def create_inbox(parts: Parts) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[None]:
         async with site.changes.following():
-            yield
+            preparing = asyncio.create_task(_prepare(site), name="camunda-workers-inbox-search")
+            try:
+                yield
+            finally:
+                await end_tasks(preparing)
 
     app = Starlette(
         routes=[
@@ -107,6 +113,14 @@ def create_inbox(parts: Parts) -> Starlette:
     )
     app.state.site = site
     return app
+
+
+async def _prepare(site: Site) -> None:
+    try:
+        await site.parts.tasks.prepare_search()
+    except CamundaWorkersError as error:
+        # Whoever searches reads it then, or is told.
+        _log.warning("inbox.search.not-prepared", error=str(error))
 
 
 async def _refused(request: Request, error: Exception) -> Response:

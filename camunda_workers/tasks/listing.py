@@ -95,6 +95,11 @@ class TaskLists(EngineLists):
             )
         return await self._searched(wanted, limited, fields, limit, after, words)
 
+    async def prepare_search(self) -> None:
+        """Read what searches look through, before somebody searches; nothing where the engine is asked."""
+        if self._queue is not None:
+            await self._queue.prepare_search(self._shows)
+
     async def overview(
         self,
         caller: Caller,

@@ -176,6 +176,10 @@ class TaskQueue:
 
         return await self._read(read)
 
+    async def prepare_search(self, shows: InboxSection | None = None) -> None:
+        """Read what searches look through: some seconds for 100,000 open tasks, which the first one who searches need not wait then."""
+        await self._read(self._texts_of(shows or InboxSection()).prepare)
+
     def _texts_of(self, shows: InboxSection) -> TaskTexts:
         if self._texts.shows != shows:
             self._texts = TaskTexts(shows)

@@ -107,9 +107,13 @@ class TaskTexts:
             connection: in a transaction; the read model has what is to be found.
             words: as `looks.words_of` has them.
         """
+        self.prepare(connection)
+        return Matches(self._texts, words, self._lock)
+
+    def prepare(self, connection: Connection) -> None:
+        """Read the texts, so that the first search does not have to."""
         with self._lock:
             self._follow(connection)
-        return Matches(self._texts, words, self._lock)
 
     def _follow(self, connection: Connection) -> None:
         heads: dict[int, int] = dict(rows(connection, _HEADS, {}))
