@@ -9,6 +9,7 @@ import json
 import signal
 from pathlib import Path
 
+from camunda_workers.errors import ConfigurationError
 from connectors.sandbox.dataset import load
 from connectors.sandbox.server import Sandbox
 
@@ -35,8 +36,11 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1", help="where to listen; 0.0.0.0 in a container. Nothing here asks who is calling")
     parser.add_argument("--database", type=Path, help="the SQLite file to keep; without it, everything is forgotten at the end")
     arguments = parser.parse_args()
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve(arguments.port, arguments.database, arguments.host))
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(serve(arguments.port, arguments.database, arguments.host))
+    except ConfigurationError as error:
+        parser.exit(2, f"{error}\n")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -55,7 +54,7 @@ class Sandbox:
         return self._store
 
     async def __aenter__(self) -> Self:
-        listening = _listen(*self._where)
+        listening = listen(*self._where, what="the sandbox's port")
         host, port = listening.getsockname()[:2]
         self.address = f"http://{host}:{port}"
         self._store = Store(self._database or ":memory:")
@@ -71,12 +70,3 @@ class Sandbox:
         if self._store is not None:
             self._store.close()
             self._store = None
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        return listen(host, port)
-    except OSError as error:
-        raise OSError(
-            error.errno, f"the sandbox cannot listen on {host}:{port} ({error.strerror}): choose another port, or 0 for a free one"
-        ) from error

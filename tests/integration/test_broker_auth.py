@@ -104,8 +104,12 @@ async def test_grpc_is_asked_for_a_token_and_passed_on_as_it_is(provider: OidcPr
 
         # Who hangs up takes no job with it; who waits gets the next one.
         leaving = stub.ActivateJobs(pb.ActivateJobsRequest(**POLL, requestTimeout=60_000), metadata=good)
-        await leaving.wait_for_connection()
-        assert leaving.cancel()
+        async with asyncio.timeout(30):
+            while "work" not in engine.dispatch.served_types():
+                await asyncio.sleep(0.01)
+            assert leaving.cancel()
+            while "work" in engine.dispatch.served_types():
+                await asyncio.sleep(0.01)
         waiting = asyncio.create_task(_jobs(stub, good, 60_000))
         await stub.CreateProcessInstance(pb.CreateProcessInstanceRequest(bpmnProcessId="one-task", version=-1), metadata=good)
         async with asyncio.timeout(30):

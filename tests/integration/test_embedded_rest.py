@@ -188,7 +188,7 @@ async def test_an_engine_that_stops_answers_what_is_under_way(engine: EmbeddedEn
 
 @pytest.mark.parametrize(
     ("path", "words"),
-    [("/users/search", "--auth"), ("/process-instances/17/deletion", "append-only"), ("/jobs/statistics/by-types", "8.8")],
+    [("/users/search", "--auth"), ("/process-instances/17/deletion", "append-only"), ("/jobs/statistics/by-types", "8.9")],
 )
 async def test_what_is_not_served_says_why(rest: httpx.AsyncClient, path: str, words: str) -> None:
     answer = await rest.post(path, json={})

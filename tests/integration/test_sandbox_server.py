@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from camunda_workers.errors import ConfigurationError
 from connectors.documents.client import DocumentRequest, DocumentsClient, Upload
 from connectors.errors import BadAnswer, ConnectorError, SystemRefused, SystemUnavailable
 from connectors.notifications.client import Message, NotificationsClient
@@ -188,7 +189,7 @@ async def test_a_call_that_is_never_answered_does_not_keep_the_sandbox_from_stop
 
 async def test_a_taken_port_is_named(sandbox: Sandbox) -> None:
     port = int(sandbox.address.rpartition(":")[2])
-    with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{port}"):
+    with pytest.raises(ConfigurationError, match=f"the sandbox's port {port} is taken"):
         await Sandbox(port=port).__aenter__()
 
 
