@@ -70,18 +70,25 @@ class GrpcForward:
 
 
 class _PassingOn(grpc.GenericRpcHandler):
-    """Serves every method, whatever the protocol: all calls are streams of messages on the wire."""
+    """Serves every method that has one request, whatever it is called; Camunda's gateway has no other ones.
+
+    The request is sent together with the call. Sent after it, as grpc.aio does for streams, it may meet a call that the broker has refused
+    meanwhile, and the refusal is lost ("Internal error from Core").
+    """
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._channel: Any = channel
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes]:
         """Return what passes a call of this method on."""
-        called: Any = self._channel.stream_stream(handler_call_details.method)
+        called: Any = self._channel.unary_stream(handler_call_details.method)
 
         async def pass_on(messages: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
+            request = await anext(messages, None)
+            if request is None:
+                await context.abort(grpc.StatusCode.INTERNAL, "Half-closed without a request")
             said = [(name, value) for name, value in context.invocation_metadata() or () if _is_passed_on(name)]
-            call = called(messages, metadata=said, timeout=context.time_remaining())
+            call = called(request, metadata=said, timeout=context.time_remaining())
             try:
                 async for answer in call:
                     await context.write(answer)
