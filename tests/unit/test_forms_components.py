@@ -25,7 +25,9 @@ def test_every_component_has_its_kind() -> None:
     assert dict(COMPONENTS) == expected
 
 
-@pytest.mark.skipif(not VIEWER.is_file(), reason="the inbox's libraries for browsers are not unpacked here (npm ci in camunda_workers/inbox/frontend)")
+@pytest.mark.skipif(
+    not VIEWER.is_file(), reason="the inbox's libraries for browsers are not unpacked here (npm ci in camunda_workers/inbox/frontend)"
+)
 def test_the_table_is_that_of_the_installed_form_js() -> None:
     source = VIEWER.read_text(encoding="utf-8")
     names = dict(re.findall(r"^const (type(?:\$\w+)?) = '(\w+)';", source, re.MULTILINE))
