@@ -33,6 +33,9 @@ MOST_FOLLOWED: Final = 50_000
 
 _FOLDED_ANEW: Final = 60.0
 _AT_ONCE: Final = 2_000
+_A_LITTLE: Final = 100
+_PAUSE: Final = 0.01
+"""Seconds between a little and the next, when nobody waits."""
 _ROWS: Final = (
     f"SELECT {TASKS}.key, {TASKS}.process_instance_key, {TASKS}.bpmn_process_id, {TASKS}.element_id, element_names.name, "
     f"process_definitions.name, process_instances.business_id, process_instances.tags, {TASKS}.assignee, {TASKS}.candidate_groups, "
@@ -99,6 +102,7 @@ class TaskTexts:
         self._erased: int | None = None
         self._doubtful: float | None = None
         self._lock = threading.Lock()
+        self._awaited = threading.Event()
 
     def find(self, connection: Connection, words: Collection[str]) -> Matches:
         """The open tasks in whose text every word is, as of this connection's moment or a later one.
@@ -107,15 +111,17 @@ class TaskTexts:
             connection: in a transaction; the read model has what is to be found.
             words: as `looks.words_of` has them.
         """
-        self.prepare(connection)
+        self._awaited.set()
+        with self._lock:
+            self._follow(connection)
         return Matches(self._texts, words, self._lock)
 
     def prepare(self, connection: Connection) -> None:
-        """Read the texts, so that the first search does not have to."""
+        """Read the texts, so that the first search does not have to: a little at a time, for lists are read meanwhile, until somebody searches."""
         with self._lock:
-            self._follow(connection)
+            self._follow(connection, unhurried=True)
 
-    def _follow(self, connection: Connection) -> None:
+    def _follow(self, connection: Connection, *, unhurried: bool = False) -> None:
         heads: dict[int, int] = dict(rows(connection, _HEADS, {}))
         erased: int | None = one(connection, _ERASED, {})
         behind = {partition: position for partition, position in heads.items() if position > self._at.get(partition, 0)}
@@ -126,7 +132,7 @@ class TaskTexts:
             if erased != self._erased:
                 # The read model is folded anew after that, and nothing says when it has been.
                 self._doubtful = time.monotonic() + _FOLDED_ANEW
-            self._texts = dict(self._read(connection, rows(connection, _ROWS, {})))
+            self._texts = dict(self._read(connection, rows(connection, _ROWS, {}), unhurried=unhurried))
             self._at, self._erased = heads, erased
             return
         for partition, position in behind.items():
@@ -150,9 +156,12 @@ class TaskTexts:
         self._doubtful = None
         return True
 
-    def _read(self, connection: Connection, found: Sequence[tuple[Any, ...]]) -> Iterable[tuple[int, str]]:
-        for begin in range(0, len(found), _AT_ONCE):
-            some = found[begin : begin + _AT_ONCE]
+    def _read(self, connection: Connection, found: Sequence[tuple[Any, ...]], *, unhurried: bool = False) -> Iterable[tuple[int, str]]:
+        begin = 0
+        while begin < len(found):
+            slowly = unhurried and not self._awaited.wait(_PAUSE)
+            some = found[begin : begin + (_A_LITTLE if slowly else _AT_ONCE)]
+            begin += len(some)
             values = values_of(connection, sorted({row[1] for row in some if row[1]}), self._names)
             for row in some:
                 yield row[0], self._text(row, values.get(row[1], {}))
