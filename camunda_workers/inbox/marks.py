@@ -8,8 +8,7 @@ from typing import Any
 from camunda_workers.client import Incident, UserTask
 from camunda_workers.inbox.site import Site
 from camunda_workers.inbox.views.rows import by_instance
-from camunda_workers.inbox.views.sensitive import mark_of, names_needed
-from camunda_workers.tasks.sensitive import marks_forms
+from camunda_workers.tasks.sensitive import mark_of, marks_forms, names_needed
 
 
 async def variables_of(site: Site, instance: int) -> dict[str, Any]:

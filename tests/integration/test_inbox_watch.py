@@ -18,10 +18,10 @@ from camunda_workers.inbox.audit import VIEWED
 from camunda_workers.inbox.numbers import Numbers, shades
 from camunda_workers.inbox.users import DevelopmentUsers, Person
 from camunda_workers.inbox.views.advice import advice
-from camunda_workers.inbox.views.sensitive import mark_of
 from camunda_workers.inbox.words import Words
 from camunda_workers.project_people import InboxSection
 from camunda_workers.tasks.notifications.mail import MailServer, compose
+from camunda_workers.tasks.sensitive import mark_of
 from tests.support.inbox_ground import PASSWORD, SECTION, eventually, inbox
 from tests.support.tasks_ground import ASSESSORS, Ground, person
 from tests.support.tasks_ground import claim as reported

@@ -18,11 +18,11 @@ from camunda_workers.inbox.site import Reader, Site, is_part, site_of
 from camunda_workers.inbox.views.advice import JUDGED, advice
 from camunda_workers.inbox.views.glance import facts, groups
 from camunda_workers.inbox.views.look import Look
-from camunda_workers.inbox.views.sensitive import mark_of
 from camunda_workers.inbox.views.times import due
 from camunda_workers.tasks import TaskClosed, TaskPage, TaskTaken
 from camunda_workers.tasks.access import OVER
 from camunda_workers.tasks.documents import documents_of
+from camunda_workers.tasks.sensitive import mark_of
 
 TABS = ("form", "diagram", "history")
 

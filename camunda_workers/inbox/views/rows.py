@@ -11,12 +11,12 @@ from typing import Any
 from camunda_workers.client import UserTask
 from camunda_workers.client.models import VariableItem
 from camunda_workers.inbox.views.glance import MISSING, at_path, in_words, number
-from camunda_workers.inbox.views.sensitive import mark_of
 from camunda_workers.inbox.views.times import Due, Say, due
 from camunda_workers.project_people import InboxProcess, InboxSection
 from camunda_workers.tasks import Caller
 from camunda_workers.tasks.access import business_of
 from camunda_workers.tasks.effort import Effort, slack
+from camunda_workers.tasks.sensitive import mark_of
 
 URGENT = 75
 """From this priority on a task is marked (Tasklist's "high" and above)."""
